@@ -1,0 +1,88 @@
+//! Where requests come from: a polled end that never blocks.
+
+use std::time::Instant;
+
+use super::request::Envelope;
+
+/// What an [`Input`] has to give.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Next<T> {
+    /// A request.
+    Value(T),
+    /// Nothing yet, and the input cannot say when. It is asked again at the next turn of its thread.
+    Nothing,
+    /// Nothing before this instant.
+    NotBefore(Instant),
+    /// Nothing, ever again. It is not asked again, and its end travels on.
+    Ended,
+}
+
+/// Where requests come from: the worker of a source stage, or an input given to one run.
+///
+/// It is made and used on one thread, so it need not be `Send`, and it is *polled*: an input without anything to
+/// give says so instead of blocking. Any iterator is an input; one that blocks in `next` belongs in a stage
+/// marked [`blocking`](crate::Tract::blocking).
+///
+/// ```
+/// use std::time::{Duration, Instant};
+/// use ringtract::{Envelope, Input, Next, source};
+///
+/// /// Ticks every millisecond, three times.
+/// struct Timer { due: Instant, left: u32 }
+///
+/// impl Input for Timer {
+///     type Item = u32;
+///
+///     fn next(&mut self, request: &mut Envelope) -> Next<u32> {
+///         if self.left == 0 {
+///             return Next::Ended;
+///         }
+///         if Instant::now() < self.due {
+///             return Next::NotBefore(self.due);
+///         }
+///         request.set_started(self.due); // lateness counts as latency
+///         self.due += Duration::from_millis(1);
+///         self.left -= 1;
+///         Next::Value(self.left)
+///     }
+/// }
+///
+/// let mut ticks = 0;
+/// source("timer", 1, || Timer { due: Instant::now(), left: 3 }).run(|_| ticks += 1)?;
+/// assert_eq!(ticks, 3);
+/// # Ok::<(), ringtract::Error>(())
+/// ```
+pub trait Input {
+    /// The values it gives.
+    type Item;
+
+    /// Gives the next request's value, if there is one now. The envelope is that request's: clean-ups and an
+    /// intended start may be put on it. It is thrown away where no value is given.
+    ///
+    /// A panic ends this input, as if it had said [`Next::Ended`]: asking a half-done input again, or a fresh one
+    /// from the start, would double what it gave before.
+    fn next(&mut self, request: &mut Envelope) -> Next<Self::Item>;
+
+    /// Called at most once, when the run is asked to stop. An input that returns `true` is asked on until it says
+    /// [`Next::Ended`], to hand over what it had already accepted; one that returns `false` has ended.
+    fn stop(&mut self) -> bool {
+        false
+    }
+
+    /// Called when the input's thread found nothing to do at all, for housekeeping.
+    fn idle(&mut self) {}
+
+    /// Called exactly once, on the input's thread, after the last request.
+    fn close(&mut self) {}
+}
+
+impl<T: Iterator> Input for T {
+    type Item = T::Item;
+
+    fn next(&mut self, _request: &mut Envelope) -> Next<T::Item> {
+        match Iterator::next(self) {
+            Some(value) => Next::Value(value),
+            None => Next::Ended,
+        }
+    }
+}

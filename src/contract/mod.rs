@@ -1,0 +1,14 @@
+//! What users write and hold: workers, factories, inputs, outputs, requests.
+
+pub(crate) mod cleanup;
+pub(crate) mod factory;
+pub(crate) mod failure;
+pub(crate) mod input;
+pub(crate) mod output;
+pub(crate) mod request;
+pub(crate) mod worker;
+
+use std::error::Error;
+
+/// The error of user code, whatever it is.
+pub type BoxError = Box<dyn Error + Send + Sync>;

@@ -1,0 +1,214 @@
+//! The envelope a request travels in, and the request a user holds.
+
+use std::fmt;
+use std::ops::{Deref, DerefMut};
+use std::time::{Duration, Instant};
+
+use super::cleanup::{Cleanup, Cleanups, SharedCleanups};
+use crate::measure::clock;
+
+/// When a request started, and whether it is measured. One word.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Stamp(u64);
+
+impl Stamp {
+    pub(crate) const NONE: Self = Self(0);
+
+    pub(crate) fn new(nanos: u64, measured: bool) -> Self {
+        Self(nanos.max(1) << 1 | u64::from(measured))
+    }
+
+    pub(crate) fn nanos(self) -> Option<u64> {
+        (self.0 != 0).then_some(self.0 >> 1)
+    }
+
+    pub(crate) fn is_measured(self) -> bool {
+        self.0 & 1 != 0
+    }
+}
+
+/// What travels with a request's value: when it started, and what to do when it dies.
+///
+/// The runtime owns it. A worker sees it by reference while it holds the request, so returning another value
+/// cannot lose what is in it. It is two words long, and owns no memory until a clean-up is added.
+pub struct Envelope {
+    pub(crate) stamp: Stamp,
+    cleanups: Option<Box<Cleanups>>,
+}
+
+impl Envelope {
+    pub(crate) const fn new(stamp: Stamp) -> Self {
+        Self { stamp, cleanups: None }
+    }
+
+    /// When the request started: when its source made it, when it was sent into a feed, or the time given to
+    /// [`set_started`](Self::set_started). `None` where the run measures nothing
+    /// ([`Measure::Off`](crate::Measure::Off)) and nobody gave a time.
+    pub fn started(&self) -> Option<Instant> {
+        self.stamp.nanos().map(clock::instant)
+    }
+
+    /// How long ago the request started. Reads the clock.
+    pub fn age(&self) -> Option<Duration> {
+        let started = self.stamp.nanos()?;
+        Some(Duration::from_nanos(clock::now().saturating_sub(started)))
+    }
+
+    /// Gives the request the time it was meant to start, for latencies free of coordinated omission.
+    ///
+    /// An instant before the process first used ringtract counts as that moment.
+    pub fn set_started(&mut self, started: Instant) {
+        self.stamp = Stamp::new(clock::reading(started), self.stamp.is_measured());
+    }
+
+    /// Adds a clean-up: run exactly once when the request dies, on the thread where it dies, after those added
+    /// before it. It is given `true` if the request reached the end of the tract, `false` if it was
+    /// discarded, failed, met a panic, or was dropped at a stop.
+    ///
+    /// Behind a fan-out (or a worker that emits several values) it waits for the last copy, and is given `true`
+    /// only if every copy succeeded. One added in a branch is that branch's alone.
+    ///
+    /// Allocates. A panic in it is contained and counted.
+    pub fn on_end(&mut self, cleanup: impl FnOnce(bool) + Send + 'static) {
+        self.add(Cleanup::Once(Box::new(cleanup)));
+    }
+
+    /// Like [`on_end`](Self::on_end), but behind a fan-out it runs once per copy, with that copy's own ending.
+    pub fn on_each_end(&mut self, cleanup: impl Fn(bool) + Send + Sync + 'static) {
+        self.add(Cleanup::PerCopy(std::sync::Arc::new(cleanup)));
+    }
+
+    fn add(&mut self, cleanup: Cleanup) {
+        self.cleanups.get_or_insert_default().push(cleanup);
+    }
+
+    /// How many clean-ups are this envelope's own: those it shares with other copies do not count.
+    pub fn cleanups(&self) -> usize {
+        self.cleanups.as_ref().map_or(0, |cleanups| cleanups.len())
+    }
+
+    /// Removes this envelope's own clean-ups without running them.
+    ///
+    /// Those that it shares with other copies, from before a fan-out, stay: they are not this copy's to remove.
+    pub fn clear_cleanups(&mut self) {
+        if let Some(cleanups) = &mut self.cleanups {
+            cleanups.clear();
+        }
+    }
+
+    /// Runs this envelope's own clean-ups now, in the order added, after which they are gone. Returns how many
+    /// of them panicked. Those shared with other copies stay.
+    pub fn run_cleanups(&mut self, success: bool) -> u64 {
+        self.cleanups.as_mut().map_or(0, |cleanups| cleanups.run_own(success))
+    }
+
+    /// The request dies. Returns how many clean-ups panicked.
+    pub(crate) fn finish(self, success: bool) -> u64 {
+        self.cleanups.map_or(0, |mut cleanups| cleanups.finish(success))
+    }
+
+    /// From now on the request is the user's: dropped, it has succeeded.
+    pub(crate) fn deliver(&mut self) {
+        if let Some(cleanups) = &mut self.cleanups {
+            cleanups.deliver();
+        }
+    }
+
+    /// Turns the envelope into one that can be copied.
+    pub(crate) fn share(self) -> SharedEnvelope {
+        SharedEnvelope {
+            stamp: self.stamp,
+            cleanups: self.cleanups.map(|cleanups| cleanups.share()),
+        }
+    }
+}
+
+impl fmt::Debug for Envelope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Envelope")
+            .field("started", &self.started())
+            .field("cleanups", &self.cleanups())
+            .finish()
+    }
+}
+
+/// An envelope on its way to several copies of its request.
+pub(crate) struct SharedEnvelope {
+    stamp: Stamp,
+    cleanups: Option<SharedCleanups>,
+}
+
+impl SharedEnvelope {
+    pub(crate) fn copy(&self) -> Envelope {
+        let cleanups = self.cleanups.as_ref().map(|shared| Box::new(shared.copy()));
+        Envelope { stamp: self.stamp, cleanups }
+    }
+
+    pub(crate) fn into_last(self) -> Envelope {
+        let cleanups = self.cleanups.map(|shared| Box::new(shared.into_last()));
+        Envelope { stamp: self.stamp, cleanups }
+    }
+
+    pub(crate) fn finish(self, success: bool) -> u64 {
+        self.cleanups.map_or(0, |shared| shared.finish(success))
+    }
+}
+
+/// A value in its envelope: what an [`Output`](crate::Output) or a [`Receiver`](crate::Receiver) is handed.
+///
+/// Dereferences to the value. Dropping it ends the request: its clean-ups run with success if it came out of a
+/// tract, with failure if it never got in.
+///
+/// ```
+/// use ringtract::Request;
+///
+/// let mut order = Request::new("buy 10");
+/// order.envelope_mut().on_end(|delivered| assert!(!delivered));
+/// assert_eq!(order.len(), 6);
+/// ```
+#[derive(Debug)]
+pub struct Request<T> {
+    pub(crate) value: T,
+    pub(crate) envelope: Envelope,
+}
+
+impl<T> Request<T> {
+    /// A request without a start, to be sent into a tract.
+    pub fn new(value: T) -> Self {
+        Self { value, envelope: Envelope::new(Stamp::NONE) }
+    }
+
+    /// The envelope.
+    pub fn envelope(&self) -> &Envelope {
+        &self.envelope
+    }
+
+    /// The envelope, to add clean-ups or an intended start.
+    pub fn envelope_mut(&mut self) -> &mut Envelope {
+        &mut self.envelope
+    }
+
+    /// Takes the value out and ends the request.
+    pub fn into_value(self) -> T {
+        self.value
+    }
+
+    /// Takes the request apart; the envelope ends when it is dropped.
+    pub fn into_parts(self) -> (T, Envelope) {
+        (self.value, self.envelope)
+    }
+}
+
+impl<T> Deref for Request<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.value
+    }
+}
+
+impl<T> DerefMut for Request<T> {
+    fn deref_mut(&mut self) -> &mut T {
+        &mut self.value
+    }
+}

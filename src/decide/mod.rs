@@ -1,0 +1,6 @@
+//! Deciding: a shape is lowered to a flat plan, refused if it cannot be, and placed on threads.
+
+pub(crate) mod chart;
+pub(crate) mod lower;
+pub(crate) mod placement;
+pub(crate) mod plan;

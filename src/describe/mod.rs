@@ -1,0 +1,7 @@
+//! Describing: tracts as values, the ends of a run, and what can be made of both.
+
+pub(crate) mod ends;
+pub(crate) mod kit;
+pub(crate) mod options;
+pub(crate) mod shape;
+pub(crate) mod tract;

@@ -1,0 +1,54 @@
+//! What can be set for a stage, or for all stages of a group at once.
+
+use std::fmt;
+
+use crate::idle::Idle;
+use crate::step::post::{FailureHandler, OnPanic};
+
+/// Options as written: what is not set is inherited from the group around, and in the end from the run.
+#[derive(Clone, Default)]
+pub(crate) struct Options {
+    pub(crate) capacity: Option<usize>,
+    pub(crate) batch: Option<usize>,
+    pub(crate) core: Option<usize>,
+    pub(crate) idle: Option<Idle>,
+    pub(crate) blocking: Option<bool>,
+    pub(crate) on_panic: Option<OnPanic>,
+    pub(crate) on_failure: Option<FailureHandler>,
+    pub(crate) close_factory: Option<bool>,
+}
+
+impl Options {
+    pub(crate) fn is_empty(&self) -> bool {
+        let Self { capacity, batch, core, idle, blocking, on_panic, on_failure, close_factory } =
+            self;
+        capacity.is_none()
+            && batch.is_none()
+            && core.is_none()
+            && idle.is_none()
+            && blocking.is_none()
+            && on_panic.is_none()
+            && on_failure.is_none()
+            && close_factory.is_none()
+    }
+
+    /// These, and what they leave open from `outer`.
+    pub(crate) fn within(&self, outer: &Self) -> Self {
+        Self {
+            capacity: self.capacity.or(outer.capacity),
+            batch: self.batch.or(outer.batch),
+            core: self.core.or(outer.core),
+            idle: self.idle.or(outer.idle),
+            blocking: self.blocking.or(outer.blocking),
+            on_panic: self.on_panic.or(outer.on_panic),
+            on_failure: self.on_failure.clone().or_else(|| outer.on_failure.clone()),
+            close_factory: self.close_factory.or(outer.close_factory),
+        }
+    }
+}
+
+impl fmt::Debug for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Options").finish_non_exhaustive()
+    }
+}

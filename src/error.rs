@@ -1,0 +1,153 @@
+//! Everything that can be refused or go wrong before a tract runs.
+
+use std::fmt;
+use std::io;
+
+use crate::contract::BoxError;
+
+/// Why a tract cannot be planned, initialised or started. Each names the stage by its path and says what to do.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Error {
+    /// A stage with a pool of no workers.
+    EmptyPool {
+        /// The path of the stage.
+        path: String,
+    },
+    /// A group without members.
+    EmptyGroup {
+        /// The path of the group.
+        path: String,
+    },
+    /// A lane capacity that no ring can have.
+    Capacity {
+        /// The path of the stage whose lanes these are; empty for the run's own setting.
+        path: String,
+        /// What was asked.
+        asked: usize,
+    },
+    /// A batch of no requests.
+    EmptyBatch {
+        /// The path of the stage.
+        path: String,
+    },
+    /// A core that this process may not use.
+    NoSuchCore {
+        /// The path of the stage.
+        path: String,
+        /// The core asked for.
+        core: usize,
+        /// The cores there are to choose from.
+        cores: Vec<usize>,
+    },
+    /// A placement on no threads.
+    NoThreads,
+    /// A placement that has no threads of its own, where threads are needed.
+    InlineNeedsCaller,
+    /// The factory of a stage returned an error, here the source.
+    FactoryFailed {
+        /// The path of the stage.
+        path: String,
+        /// The worker that was to be made, counted from 0.
+        worker: usize,
+        /// The factory's own error.
+        source: BoxError,
+    },
+    /// The factory of a stage panicked.
+    FactoryPanicked {
+        /// The path of the stage.
+        path: String,
+        /// The worker that was to be made, counted from 0.
+        worker: usize,
+        /// What it said.
+        message: String,
+    },
+    /// The factory of a stage has been closed after an earlier run, as the stage asked.
+    FactoryClosed {
+        /// The path of the stage.
+        path: String,
+    },
+    /// The system gave no thread.
+    Thread {
+        /// The name of the thread.
+        name: String,
+        /// The system's error.
+        source: io::Error,
+    },
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::EmptyPool { path } => {
+                write!(f, "stage `{path}` has a pool of 0 workers: give it at least 1")
+            }
+            Self::EmptyGroup { path } => {
+                write!(f, "group `{path}` has no members: give it at least 1")
+            }
+            Self::Capacity { path, asked } if path.is_empty() => {
+                write!(
+                    f,
+                    "a run's lanes cannot have the capacity {asked}: choose 1 to {MAX_CAPACITY}"
+                )
+            }
+            Self::Capacity { path, asked } => {
+                write!(
+                    f,
+                    "the lanes of `{path}` cannot have the capacity {asked}: choose 1 to {MAX_CAPACITY}"
+                )
+            }
+            Self::EmptyBatch { path } => {
+                write!(f, "stage `{path}` has a batch of 0: choose 1 for none, or more")
+            }
+            Self::NoSuchCore { path, core, cores } => {
+                write!(
+                    f,
+                    "stage `{path}` asks for core {core}, but this process may use {cores:?}: choose one of them"
+                )
+            }
+            Self::NoThreads => {
+                write!(f, "a placement on 0 threads: choose at least 1, or `Placement::Inline`")
+            }
+            Self::InlineNeedsCaller => write!(
+                f,
+                "an inline placement has no threads to start: use `run`, or `init_inline`, or another placement"
+            ),
+            Self::FactoryFailed { path, worker, source } => {
+                write!(f, "the factory of `{path}` could not make worker {worker}: {source}")
+            }
+            Self::FactoryPanicked { path, worker, message } => {
+                write!(f, "the factory of `{path}` panicked making worker {worker}: {message}")
+            }
+            Self::FactoryClosed { path } => write!(
+                f,
+                "the factory of `{path}` was closed after an earlier run: leave out `close_factory` to run it again"
+            ),
+            Self::Thread { name, source } => {
+                write!(f, "the system gave no thread for `{name}`: {source}; use fewer threads")
+            }
+        }
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::FactoryFailed { source, .. } => Some(&**source),
+            Self::Thread { source, .. } => Some(source),
+            _ => None,
+        }
+    }
+}
+
+/// The largest lane capacity: 16,777,216, far beyond any sensible ring.
+pub(crate) const MAX_CAPACITY: usize = 1 << 24;
+
+/// What a caught panic said.
+pub(crate) fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
+    match (panic.downcast_ref::<&str>(), panic.downcast_ref::<String>()) {
+        (Some(text), _) => (*text).to_owned(),
+        (_, Some(text)) => text.clone(),
+        _ => "a panic without a message".to_owned(),
+    }
+}

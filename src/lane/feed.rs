@@ -1,0 +1,339 @@
+//! A feed: an input that other threads send into.
+//!
+//! Every handle has a lane of its own, so no sender waits for another. The end is a handshake, because a sender may
+//! be in the middle of a push when the tract stops:
+//!
+//! | sender | input, told to stop |
+//! |---|---|
+//! | `sending := true`; fence; `closed`? | `closed := true`; fence |
+//! | not closed: push | until `sending` is false *and then* the lane is empty: take |
+//! | `sending := false` (release) | `sending` (acquire) |
+//!
+//! The fences forbid that the sender misses `closed` *and* the input misses `sending`. So a send that said `Ok` is
+//! delivered, and one that said `Closed` gives its value back.
+
+use std::fmt;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use super::Load;
+use super::ring_lane::{LaneRx, LaneSpec, LaneTx, lane};
+use crate::contract::input::{Input, Next};
+use crate::contract::request::{Envelope, Request, Stamp};
+use crate::idle::{Idle, Waiter};
+use crate::measure::clock;
+use crate::measure::tally::LaneTally;
+use crate::sync::{AtomicBool, AtomicUsize, Ordering, fence, lock};
+
+/// What the handles of one feed and its input share.
+struct Hub<T> {
+    /// Lanes made by new handles, until the input takes them over.
+    joining: Mutex<Vec<Lane<T>>>,
+    /// Lanes ever made.
+    lanes: AtomicUsize,
+    handles: AtomicUsize,
+    closed: AtomicBool,
+    stamping: AtomicBool,
+    capacity: usize,
+}
+
+/// The input's end of one handle's lane.
+struct Lane<T> {
+    rx: LaneRx<T>,
+    sending: Arc<AtomicBool>,
+}
+
+impl<T> Lane<T> {
+    /// Whether nothing is in it and, since the feed is closed, nothing will come.
+    fn is_done(&self) -> bool {
+        // Acquire: pairs with the release at the end of a send, so that its push is seen by `len`.
+        !self.sending.load(Ordering::Acquire) && self.rx.len() == 0
+    }
+}
+
+impl<T> Hub<T> {
+    fn join(self: &Arc<Self>) -> Feed<T> {
+        let spec = LaneSpec {
+            capacity: self.capacity,
+            batch: 1,
+            load: None::<Arc<Load>>,
+            tally: Arc::new(LaneTally::default()),
+        };
+        let (tx, rx) = lane(spec);
+        let sending = Arc::new(AtomicBool::new(false));
+        // Relaxed: a new handle is made from one that keeps the count above 0.
+        self.handles.fetch_add(1, Ordering::Relaxed);
+        lock(&self.joining).push(Lane { rx, sending: Arc::clone(&sending) });
+        // Release: pairs with the acquire in `FeedInput::admit`.
+        self.lanes.fetch_add(1, Ordering::Release);
+        Feed { hub: Arc::clone(self), tx, sending }
+    }
+}
+
+/// Makes a feed whose handles have lanes of `capacity` requests each: the first handle, and the input.
+pub(crate) fn feed<T>(capacity: usize) -> (Feed<T>, FeedInput<T>) {
+    let hub = Arc::new(Hub {
+        joining: Mutex::new(Vec::new()),
+        lanes: AtomicUsize::new(0),
+        handles: AtomicUsize::new(0),
+        closed: AtomicBool::new(false),
+        stamping: AtomicBool::new(true),
+        capacity,
+    });
+    let first = hub.join();
+    (first, FeedInput { hub, lanes: Vec::new(), seen: 0, next: 0 })
+}
+
+/// A handle that sends requests into a running tract from any thread.
+///
+/// Made by [`feed`](crate::feed). Clones send side by side, each through a lane of its own; the order of one
+/// handle's requests is kept. What a send accepted is delivered, unless the run is given up at a deadline. The
+/// tract's input ends when every handle is dropped, or one says [`close`](Self::close), or the run is stopped.
+pub struct Feed<T> {
+    hub: Arc<Hub<T>>,
+    tx: LaneTx<T>,
+    sending: Arc<AtomicBool>,
+}
+
+impl<T> Feed<T> {
+    /// Sends without waiting.
+    ///
+    /// # Errors
+    ///
+    /// [`TrySendError::Full`] if there is no room now, [`TrySendError::Closed`] if there never will be again. Both
+    /// give the request back.
+    pub fn try_send(&mut self, request: impl Into<Request<T>>) -> Result<(), TrySendError<T>> {
+        let mut request = request.into();
+        if self.hub.stamping.load(Ordering::Relaxed) && request.envelope.stamp == Stamp::NONE {
+            request.envelope.stamp = Stamp::new(clock::now(), false);
+        }
+        self.sending.store(true, Ordering::Relaxed);
+        // Pairs with the fence in `FeedInput::close_hub`.
+        fence(Ordering::SeqCst);
+        let result = if self.hub.closed.load(Ordering::Relaxed) {
+            Err(TrySendError::Closed(request))
+        } else if !self.tx.has_room() {
+            Err(TrySendError::Full(request))
+        } else {
+            self.tx.put(request);
+            self.tx.flush();
+            Ok(())
+        };
+        // Release: pairs with the acquire in `Lane::is_done`.
+        self.sending.store(false, Ordering::Release);
+        result
+    }
+
+    /// Sends, waiting for room as long as it takes.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError`] with the request if the tract is closed.
+    pub fn send(&mut self, request: impl Into<Request<T>>) -> Result<(), SendError<T>> {
+        match self.send_until(request.into(), None) {
+            Ok(()) => Ok(()),
+            Err(error) => Err(SendError(error.into_request())),
+        }
+    }
+
+    /// Sends, waiting for room no longer than `limit`.
+    ///
+    /// # Errors
+    ///
+    /// [`TrySendError::Full`] if there was no room in all that time, [`TrySendError::Closed`] if the tract is
+    /// closed. Both give the request back.
+    pub fn send_timeout(
+        &mut self,
+        request: impl Into<Request<T>>,
+        limit: Duration,
+    ) -> Result<(), TrySendError<T>> {
+        self.send_until(request.into(), Instant::now().checked_add(limit))
+    }
+
+    fn send_until(
+        &mut self,
+        mut request: Request<T>,
+        deadline: Option<Instant>,
+    ) -> Result<(), TrySendError<T>> {
+        let mut waiter = Waiter::new(Idle::default());
+        loop {
+            match self.try_send(request) {
+                Err(TrySendError::Full(back)) => {
+                    if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+                        return Err(TrySendError::Full(back));
+                    }
+                    request = back;
+                    waiter.wait();
+                }
+                other => return other,
+            }
+        }
+    }
+
+    /// Closes the feed for all its handles: later sends say `Closed`, what was accepted is delivered, and the
+    /// tract's input ends. Closing twice is fine.
+    pub fn close(&self) {
+        // Release: pairs with the acquire in `FeedInput::next`.
+        self.hub.closed.store(true, Ordering::Release);
+    }
+
+    /// Whether sends say `Closed` from now on.
+    pub fn is_closed(&self) -> bool {
+        self.hub.closed.load(Ordering::Relaxed)
+    }
+}
+
+impl<T> Clone for Feed<T> {
+    /// A handle with a lane of its own.
+    fn clone(&self) -> Self {
+        self.hub.join()
+    }
+}
+
+impl<T> Drop for Feed<T> {
+    fn drop(&mut self) {
+        // Release: pairs with the acquire in `FeedInput::next`, so that the last push of every handle is seen.
+        self.hub.handles.fetch_sub(1, Ordering::Release);
+    }
+}
+
+impl<T> fmt::Debug for Feed<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Feed").field("closed", &self.is_closed()).finish_non_exhaustive()
+    }
+}
+
+impl<T> From<T> for Request<T> {
+    fn from(value: T) -> Self {
+        Self::new(value)
+    }
+}
+
+/// Why a request was not sent at once. It gives the request back.
+#[derive(Debug)]
+pub enum TrySendError<T> {
+    /// No room now.
+    Full(Request<T>),
+    /// The tract takes nothing any more.
+    Closed(Request<T>),
+}
+
+impl<T> TrySendError<T> {
+    /// The request that was not sent.
+    pub fn into_request(self) -> Request<T> {
+        match self {
+            Self::Full(request) | Self::Closed(request) => request,
+        }
+    }
+}
+
+impl<T> fmt::Display for TrySendError<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Full(_) => "the feed is full",
+            Self::Closed(_) => "the feed is closed",
+        })
+    }
+}
+
+impl<T: fmt::Debug> std::error::Error for TrySendError<T> {}
+
+/// The tract takes nothing any more. It gives the request back.
+#[derive(Debug)]
+pub struct SendError<T>(pub Request<T>);
+
+impl<T> fmt::Display for SendError<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the feed is closed")
+    }
+}
+
+impl<T: fmt::Debug> std::error::Error for SendError<T> {}
+
+/// The input of a feed.
+pub(crate) struct FeedInput<T> {
+    hub: Arc<Hub<T>>,
+    lanes: Vec<Lane<T>>,
+    /// Lanes taken over so far.
+    seen: usize,
+    next: usize,
+}
+
+impl<T> FeedInput<T> {
+    /// Whether handles are to stamp what they send.
+    pub(crate) fn set_stamping(&self, stamping: bool) {
+        self.hub.stamping.store(stamping, Ordering::Relaxed);
+    }
+
+    /// Takes over the lanes of new handles.
+    fn admit(&mut self) {
+        // Acquire: pairs with the release in `Hub::join`.
+        if self.hub.lanes.load(Ordering::Acquire) != self.seen {
+            let mut joining = lock(&self.hub.joining);
+            self.seen += joining.len();
+            self.lanes.append(&mut joining);
+        }
+    }
+
+    fn take(&mut self) -> Option<Request<T>> {
+        self.admit();
+        for _ in 0..self.lanes.len() {
+            if self.next >= self.lanes.len() {
+                self.next = 0;
+            }
+            if let Some(request) = self.lanes[self.next].rx.pop() {
+                self.next += 1;
+                return Some(request);
+            }
+            if self.lanes[self.next].rx.is_closed() {
+                self.lanes.swap_remove(self.next);
+            } else {
+                self.next += 1;
+            }
+        }
+        None
+    }
+
+    fn close_hub(&self) {
+        self.hub.closed.store(true, Ordering::Relaxed);
+        // Pairs with the fence in `Feed::try_send`.
+        fence(Ordering::SeqCst);
+    }
+}
+
+impl<T> Input for FeedInput<T> {
+    type Item = T;
+
+    fn next(&mut self, envelope: &mut Envelope) -> Next<T> {
+        // Both before the lanes are looked at: what was sent before the end is seen after it.
+        // Acquire: pair with the release in `Feed::close` and in the drop of a handle.
+        let closed = self.hub.closed.load(Ordering::Acquire);
+        let orphaned = self.hub.handles.load(Ordering::Acquire) == 0;
+        if closed {
+            self.close_hub();
+        }
+        if let Some(request) = self.take() {
+            *envelope = request.envelope;
+            return Next::Value(request.value);
+        }
+        if (closed || orphaned) && self.lanes.iter().all(Lane::is_done) {
+            return Next::Ended;
+        }
+        Next::Nothing
+    }
+
+    fn stop(&mut self) -> bool {
+        self.close_hub();
+        true
+    }
+}
+
+impl<T> Drop for FeedInput<T> {
+    fn drop(&mut self) {
+        self.close_hub();
+        self.admit();
+        for lane in &mut self.lanes {
+            lane.rx.drop_all();
+        }
+    }
+}

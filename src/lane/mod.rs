@@ -1,0 +1,34 @@
+//! Lanes, and what workers see of them: a row to put into, a column to take from.
+
+pub(crate) mod feed;
+pub(crate) mod fork;
+pub(crate) mod inlet;
+pub(crate) mod outlet;
+pub(crate) mod receiver;
+pub(crate) mod ring_lane;
+
+/// How many requests a pool's worker holds: queued and in hand, over all its lanes.
+///
+/// Producers raise it as they put, the worker lowers it when it is done with a request, so it tells who is free.
+/// It is a hint and publishes nothing: every access is relaxed, and two producers may briefly overshoot.
+#[derive(Debug, Default)]
+pub(crate) struct Load(crossbeam_utils::CachePadded<crate::sync::AtomicUsize>);
+
+impl Load {
+    pub(crate) fn get(&self) -> usize {
+        self.0.load(crate::sync::Ordering::Relaxed)
+    }
+
+    fn raise(&self) {
+        self.0.fetch_add(1, crate::sync::Ordering::Relaxed);
+    }
+
+    fn lower(&self) {
+        self.0.fetch_sub(1, crate::sync::Ordering::Relaxed);
+    }
+
+    /// The worker is gone: never again free.
+    fn retire(&self) {
+        self.0.store(usize::MAX / 2, crate::sync::Ordering::Relaxed);
+    }
+}

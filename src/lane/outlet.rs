@@ -1,0 +1,209 @@
+//! What one worker puts into: its row of the mesh.
+//!
+//! An outlet is asked for room first ([`Outlet::ready`]), which also settles where the next request will go, and
+//! is then given the request. Routing takes a worker that is free, else the next one whose queue is within its
+//! window. The window starts at one request and follows the share of the work that a worker has lately done, so
+//! that a slow worker is soon given nothing beyond what it holds, and a quick one is never left waiting for more.
+
+use super::fork::Cloner;
+use super::ring_lane::LaneTx;
+use crate::contract::request::Request;
+
+/// What one worker puts into.
+pub(crate) enum Outlet<T> {
+    /// The end of the tract: requests die here, with success.
+    Final,
+    Lane(LaneTx<T>),
+    Route(Route<T>),
+    Broadcast(Broadcast<T>),
+}
+
+/// How a place in the mesh would take the next request; the greater the better.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Vacancy {
+    None,
+    /// Behind others that wait there.
+    Queue,
+    /// At once.
+    Free,
+}
+
+impl<T> Outlet<T> {
+    /// Whether the next request can be put, and settles where. True until that put, but a choice among workers
+    /// grows stale: ask right before.
+    pub(crate) fn ready(&mut self) -> bool {
+        match self {
+            Self::Final => true,
+            Self::Lane(lane) => lane.has_room(),
+            Self::Route(route) => route.choose() > Vacancy::None,
+            Self::Broadcast(broadcast) => broadcast.branches.iter_mut().all(Self::ready),
+        }
+    }
+
+    /// Whether everybody behind it is gone.
+    pub(crate) fn is_closed(&self) -> bool {
+        match self {
+            Self::Final => false,
+            Self::Lane(lane) => lane.is_closed(),
+            Self::Route(route) => route.exits.iter().all(|exit| exit.outlet.is_closed()),
+            Self::Broadcast(broadcast) => broadcast.branches.iter().all(Self::is_closed),
+        }
+    }
+
+    /// Puts a request, after [`ready`](Self::ready) said so. Returns how many clean-ups panicked.
+    pub(crate) fn put(&mut self, request: Request<T>) -> u64 {
+        match self {
+            Self::Final => request.envelope.finish(true),
+            Self::Lane(lane) => {
+                lane.put(request);
+                0
+            }
+            Self::Route(route) => route.put(request),
+            Self::Broadcast(broadcast) => broadcast.put(request),
+        }
+    }
+
+    /// Publishes what was put.
+    pub(crate) fn flush(&mut self) {
+        match self {
+            Self::Final => {}
+            Self::Lane(lane) => lane.flush(),
+            Self::Route(route) => route.exits.iter_mut().for_each(|exit| exit.outlet.flush()),
+            Self::Broadcast(broadcast) => broadcast.branches.iter_mut().for_each(Self::flush),
+        }
+    }
+
+    /// Whether a put may run user code: the copy of a value, or its drop.
+    pub(crate) fn runs_user_code(&self) -> bool {
+        match self {
+            Self::Final => std::mem::needs_drop::<T>(),
+            Self::Lane(_) => false,
+            Self::Route(route) => route.exits.iter().any(|exit| exit.outlet.runs_user_code()),
+            Self::Broadcast(_) => true,
+        }
+    }
+
+    fn vacancy(&mut self, window: usize) -> Vacancy {
+        match self {
+            Self::Final => Vacancy::Free,
+            Self::Lane(lane) => match lane.load() {
+                0 if lane.has_room() => Vacancy::Free,
+                load if load < window && lane.has_room() => Vacancy::Queue,
+                _ => Vacancy::None,
+            },
+            Self::Route(route) => route.choose(),
+            Self::Broadcast(broadcast) => {
+                let branches = broadcast.branches.iter_mut();
+                branches.map(|branch| branch.vacancy(window)).min().unwrap_or(Vacancy::None)
+            }
+        }
+    }
+}
+
+/// To one of several.
+pub(crate) struct Route<T> {
+    exits: Vec<Exit<T>>,
+    /// Where the search starts.
+    next: usize,
+    chosen: usize,
+    /// Requests until the windows are set anew.
+    round: usize,
+}
+
+struct Exit<T> {
+    outlet: Outlet<T>,
+    /// The most requests its worker may hold for another to be sent.
+    window: usize,
+    /// Requests sent in this round.
+    sent: usize,
+}
+
+impl<T> Route<T> {
+    /// A worker with an even share of the work sees this many requests in a round.
+    const EVEN_SHARE: usize = 16;
+    /// The window of a worker with an even share. A greater share widens it in proportion.
+    const EVEN_WINDOW: usize = 4;
+    const WIDEST: usize = 32;
+
+    pub(crate) fn new(outlets: Vec<Outlet<T>>) -> Self {
+        let exits: Vec<_> =
+            outlets.into_iter().map(|outlet| Exit { outlet, window: 1, sent: 0 }).collect();
+        let round = exits.len() * Self::EVEN_SHARE;
+        Self { exits, next: 0, chosen: 0, round }
+    }
+
+    /// Its outlets, to stand in a wider route.
+    pub(crate) fn into_outlets(self) -> impl Iterator<Item = Outlet<T>> {
+        self.exits.into_iter().map(|exit| exit.outlet)
+    }
+
+    /// Chooses the first that is free, else the first whose queue is within its window.
+    fn choose(&mut self) -> Vacancy {
+        let mut best = Vacancy::None;
+        let count = self.exits.len();
+        for offset in 0..count {
+            let at = if self.next + offset < count {
+                self.next + offset
+            } else {
+                self.next + offset - count
+            };
+            let exit = &mut self.exits[at];
+            let vacancy = exit.outlet.vacancy(exit.window);
+            if vacancy > best {
+                best = vacancy;
+                self.chosen = at;
+                if best == Vacancy::Free {
+                    break;
+                }
+            }
+        }
+        best
+    }
+
+    fn put(&mut self, request: Request<T>) -> u64 {
+        self.next = if self.chosen + 1 < self.exits.len() { self.chosen + 1 } else { 0 };
+        let exit = &mut self.exits[self.chosen];
+        exit.sent += 1;
+        let panics = exit.outlet.put(request);
+        self.round -= 1;
+        if self.round == 0 {
+            self.end_round();
+        }
+        panics
+    }
+
+    /// What was sent is what was done, but for a window's worth: nothing is sent to a worker that does not finish.
+    fn end_round(&mut self) {
+        for exit in &mut self.exits {
+            exit.window = (exit.sent * Self::EVEN_WINDOW / Self::EVEN_SHARE).clamp(1, Self::WIDEST);
+            exit.sent = 0;
+        }
+        self.round = self.exits.len() * Self::EVEN_SHARE;
+    }
+}
+
+/// To each of several: all but the last get a copy, the last gets the value itself.
+pub(crate) struct Broadcast<T> {
+    branches: Vec<Outlet<T>>,
+    clone: fn(&T) -> T,
+}
+
+impl<T: 'static> Broadcast<T> {
+    pub(crate) fn new(branches: Vec<Outlet<T>>, cloner: &Cloner) -> Self {
+        Self { branches, clone: cloner.typed() }
+    }
+}
+
+impl<T> Broadcast<T> {
+    fn put(&mut self, request: Request<T>) -> u64 {
+        let Some((last, others)) = self.branches.split_last_mut() else { return 0 };
+        let Request { value, envelope } = request;
+        let shared = envelope.share();
+        let mut panics = 0;
+        for branch in others {
+            let copy = Request { value: (self.clone)(&value), envelope: shared.copy() };
+            panics += branch.put(copy);
+        }
+        panics + last.put(Request { value, envelope: shared.into_last() })
+    }
+}

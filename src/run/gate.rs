@@ -1,0 +1,120 @@
+//! The gate: how the owner of a run and its threads agree on making, starting and ending.
+//!
+//! Workers are made one at a time, in the order written, each on its own thread: a thread waits for the number of
+//! its next step to come up. The first failure shuts the gate, and everybody leaves. Once all are made, the owner
+//! opens it, and waits until every thread runs. None of this is on the path of a request, so a lock serves.
+
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use crate::error::Error;
+use crate::sync::lock;
+
+#[derive(Default)]
+pub(crate) struct Gate {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    /// Steps made so far, which is also the number of the one to be made now.
+    made: usize,
+    /// Threads that run their steps.
+    running: usize,
+    /// Threads that are done, whatever they did.
+    done: usize,
+    open: bool,
+    shut: bool,
+    error: Option<Error>,
+}
+
+impl Gate {
+    /// Waits for this step's turn to be made; false if there will be none.
+    pub(crate) fn await_turn(&self, number: usize) -> bool {
+        let state = self.wait(lock(&self.state), |state| state.made == number || state.shut);
+        !state.shut
+    }
+
+    /// The step whose turn it was is made, or could not be.
+    pub(crate) fn made(&self, result: Result<(), Error>) {
+        let mut state = lock(&self.state);
+        match result {
+            Ok(()) => state.made += 1,
+            Err(error) => {
+                state.shut = true;
+                state.error.get_or_insert(error);
+            }
+        }
+        self.changed.notify_all();
+    }
+
+    /// Owner: waits until all steps are made, or one could not be.
+    pub(crate) fn await_made(&self, count: usize) -> Result<(), Error> {
+        let mut state = self.wait(lock(&self.state), |state| state.made == count || state.shut);
+        state.error.take().map_or(Ok(()), Err)
+    }
+
+    /// Thread: waits for the start; false if there will be none. The thread counts as running from here.
+    pub(crate) fn await_start(&self) -> bool {
+        let mut state = self.wait(lock(&self.state), |state| state.open || state.shut);
+        if state.shut {
+            return false;
+        }
+        state.running += 1;
+        self.changed.notify_all();
+        true
+    }
+
+    /// Owner: opens the gate and waits until `threads` run.
+    pub(crate) fn open(&self, threads: usize) {
+        let mut state = lock(&self.state);
+        state.open = true;
+        self.changed.notify_all();
+        drop(self.wait(state, |state| state.running == threads));
+    }
+
+    /// Owner: nobody is to start.
+    pub(crate) fn shut(&self) {
+        lock(&self.state).shut = true;
+        self.changed.notify_all();
+    }
+
+    /// Thread: has let go of everything.
+    pub(crate) fn done(&self) {
+        lock(&self.state).done += 1;
+        self.changed.notify_all();
+    }
+
+    pub(crate) fn count_done(&self) -> usize {
+        lock(&self.state).done
+    }
+
+    /// Owner: waits until `threads` are done; false if the deadline passes before.
+    pub(crate) fn await_done(&self, threads: usize, deadline: Option<Instant>) -> bool {
+        let mut state = lock(&self.state);
+        while state.done < threads {
+            state = match deadline {
+                None => self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
+                Some(deadline) => {
+                    let left = deadline.saturating_duration_since(Instant::now());
+                    if left.is_zero() {
+                        return false;
+                    }
+                    self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0
+                }
+            };
+        }
+        true
+    }
+
+    fn wait<'a>(
+        &self,
+        state: MutexGuard<'a, State>,
+        mut until: impl FnMut(&State) -> bool,
+    ) -> MutexGuard<'a, State> {
+        self.changed
+            .wait_while(state, |state| !until(state))
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,157 @@
+//! A run on the caller's thread, in an order drawn from a seed.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::running::{Stopper, ending, receiver_post};
+use super::setup::thread_reports;
+use super::thread::{Recruit, Seat};
+use super::wiring::{Books, WiredStep};
+use crate::decide::plan::Plan;
+use crate::error::Error;
+use crate::idle::{Idle, Waiter};
+use crate::step::Turn;
+use crate::step::post::StagePost;
+use crate::tell::report::Report;
+
+/// A run on the caller's thread: it moves only inside [`turn`](Self::turn) and [`finish`](Self::finish).
+///
+/// Which worker has the next turn, and how many requests it may move, is drawn from the seed: the same seed gives the
+/// same order of everything, as long as the ends give and take the same. Workers may be `!Send`, and so is this.
+///
+/// Dropped, it is given up: what is in flight is dropped, with clean-ups.
+///
+/// ```
+/// use ringtract::{collect, source, worker};
+///
+/// let (output, numbers) = collect();
+/// let tract = source("numbers", 1, || 0..5).then(worker("double", 1, || |n: u32| 2 * n));
+/// let mut run = tract.setup().init_inline(output)?;
+/// while !run.is_finished() {
+///     run.turn();
+/// }
+/// run.finish();
+/// assert_eq!(numbers.take(), [0, 2, 4, 6, 8]);
+/// # Ok::<(), ringtract::Error>(())
+/// ```
+pub struct Inline {
+    seats: Vec<Seat>,
+    books: Books,
+    random: fastrand::Rng,
+    started: Instant,
+}
+
+/// The most requests a step moves in one turn: few, so that many orders are possible.
+const BUDGET: usize = 8;
+
+impl Inline {
+    pub(crate) fn new(steps: Vec<WiredStep>, books: Books, seed: u64) -> Result<Self, Error> {
+        let mut run = Self {
+            seats: Vec::with_capacity(steps.len()),
+            books,
+            random: fastrand::Rng::with_seed(seed),
+            started: Instant::now(),
+        };
+        for WiredStep { place, builder } in steps {
+            let stage = Arc::clone(&run.books.posts[place.stage]);
+            run.seats.push(Recruit { builder, stage, worker: place.worker }.build()?);
+        }
+        Ok(run)
+    }
+
+    /// The plan of this run, ends included.
+    pub fn plan(&self) -> &Plan {
+        &self.books.plan
+    }
+
+    /// Whether every worker has ended.
+    pub fn is_finished(&self) -> bool {
+        self.seats.is_empty()
+    }
+
+    /// Gives one round of turns, in an order drawn from the seed; returns whether anything moved.
+    pub fn turn(&mut self) -> bool {
+        self.books.control.start();
+        let mut moved = false;
+        for _ in 0..self.seats.len() {
+            if self.seats.is_empty() {
+                break;
+            }
+            let at = self.random.usize(..self.seats.len());
+            let budget = self.random.usize(1..=BUDGET);
+            moved |= self.give_turn(at, budget);
+        }
+        if !moved {
+            // The draw may have missed those that could move.
+            for at in (0..self.seats.len()).rev() {
+                moved |= self.give_turn(at, 1);
+            }
+        }
+        if !moved {
+            self.seats.iter_mut().for_each(|seat| seat.step.idle());
+        }
+        moved
+    }
+
+    fn give_turn(&mut self, at: usize, budget: usize) -> bool {
+        let step = &mut self.seats[at].step;
+        let turn = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| step.turn(budget)));
+        match turn {
+            Ok(Turn::Moved) => true,
+            Ok(Turn::Idle) => false,
+            Ok(Turn::Ended) => {
+                drop(self.seats.remove(at));
+                true
+            }
+            Err(panic) => {
+                self.seats.remove(at).came_to_grief(&self.books.control, &*panic);
+                true
+            }
+        }
+    }
+
+    /// Asks the run to stop: sources and inputs end, what is in flight drains as turns are given.
+    pub fn stop(&self) {
+        self.books.control.stop();
+    }
+
+    /// A handle that can ask for the stop from any thread.
+    pub fn stopper(&self) -> Stopper {
+        Stopper { control: Arc::clone(&self.books.control) }
+    }
+
+    /// Gives turns until the run has ended.
+    ///
+    /// With a receiver that nobody else reads, it does not end: read it between turns instead.
+    pub fn finish(mut self) -> Report {
+        let mut waiter = Waiter::new(Idle::default());
+        while !self.is_finished() {
+            if self.turn() {
+                waiter.reset();
+            } else {
+                waiter.wait();
+            }
+        }
+        let threads = thread_reports(&self.books.plan, &[]);
+        self.books.report(ending(&self.books.control), self.started.elapsed(), threads, Vec::new())
+    }
+
+    pub(crate) fn output_post(&self) -> Option<Arc<StagePost>> {
+        receiver_post(&self.books)
+    }
+}
+
+impl Drop for Inline {
+    fn drop(&mut self) {
+        for seat in self.seats.drain(..) {
+            seat.abandon(&self.books.control);
+        }
+    }
+}
+
+impl fmt::Debug for Inline {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Inline").field("workers_left", &self.seats.len()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,8 @@
+//! Running: a plan is wired, put on threads, started, watched and ended.
+
+pub(crate) mod gate;
+pub(crate) mod inline;
+pub(crate) mod running;
+pub(crate) mod setup;
+pub(crate) mod thread;
+pub(crate) mod wiring;

@@ -1,0 +1,331 @@
+//! The life of a run on threads: initialised, running, over. Each is a type, made from the one before.
+
+use std::fmt;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use super::gate::Gate;
+use super::setup::thread_reports;
+use super::wiring::Books;
+use crate::decide::plan::Plan;
+use crate::describe::kit::StageKind;
+use crate::error::Error;
+use crate::measure::tally::Phase;
+use crate::step::control::Control;
+use crate::step::post::StagePost;
+use crate::tell::report::{Ending, Report, Unfinished};
+
+/// The threads of a run, each of which returns whether it was pinned.
+pub(crate) struct Threads {
+    pub(crate) gate: Arc<Gate>,
+    pub(crate) handles: Vec<JoinHandle<bool>>,
+}
+
+impl Threads {
+    /// Waits for every thread; tells which were pinned.
+    pub(crate) fn join(self) -> Vec<bool> {
+        // A thread contains every panic, so there is none to pass on.
+        self.handles.into_iter().map(|handle| handle.join().unwrap_or(false)).collect()
+    }
+}
+
+/// A tract that is initialised: every worker is made, on its thread, and waits for the start.
+///
+/// Dropped, it closes its workers and takes nothing from its input.
+pub struct Ready {
+    threads: Option<Threads>,
+    books: Option<Books>,
+}
+
+impl Ready {
+    pub(crate) fn new(threads: Threads, books: Books) -> Self {
+        Self { threads: Some(threads), books: Some(books) }
+    }
+
+    /// The plan of this run, ends included.
+    pub fn plan(&self) -> &Plan {
+        &self.books.as_ref().expect("only `start` takes them").plan
+    }
+
+    /// Starts the run. Returns when every thread gives turns to its workers.
+    ///
+    /// # Errors
+    ///
+    /// None at present; reserved for what the system may refuse at the start.
+    pub fn start(mut self) -> Result<Running, Error> {
+        let threads = self.threads.take().expect("taken here only");
+        let books = self.books.take().expect("taken here only");
+        books.control.start();
+        let started = Instant::now();
+        threads.gate.open(threads.handles.len());
+        Ok(Running { run: Some((threads, books)), started })
+    }
+}
+
+impl Drop for Ready {
+    fn drop(&mut self) {
+        if let Some(threads) = self.threads.take() {
+            threads.gate.shut();
+            threads.join();
+        }
+    }
+}
+
+impl fmt::Debug for Ready {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ready").finish_non_exhaustive()
+    }
+}
+
+/// A tract that runs.
+///
+/// Dropped without having been waited for, it is stopped and joined: what is in flight drains, except what an
+/// output or a receiver does not take, which is dropped with clean-ups.
+pub struct Running {
+    /// `None` once the run has been waited for.
+    run: Option<(Threads, Books)>,
+    started: Instant,
+}
+
+/// How long a run that is being dropped may stand still before it is given up.
+const STANDSTILL: Duration = Duration::from_millis(50);
+/// How long threads have, after a deadline, to drop what they hold.
+const GRACE: Duration = Duration::from_millis(100);
+
+impl Running {
+    fn parts(&self) -> (&Threads, &Books) {
+        let (threads, books) = self.run.as_ref().expect("present until waited for, which consumes");
+        (threads, books)
+    }
+
+    /// The plan of this run, ends included.
+    pub fn plan(&self) -> &Plan {
+        &self.parts().1.plan
+    }
+
+    /// Whether every thread is done, so that [`wait`](Self::wait) returns at once.
+    pub fn is_finished(&self) -> bool {
+        let (threads, _) = self.parts();
+        threads.gate.count_done() == threads.handles.len()
+    }
+
+    /// Asks the run to stop: sources and inputs end, what is in flight drains. Returns at once.
+    pub fn stop(&self) {
+        self.parts().1.control.stop();
+    }
+
+    /// A handle that can ask for the stop from any thread, for as long as it likes.
+    pub fn stopper(&self) -> Stopper {
+        Stopper { control: Arc::clone(&self.parts().1.control) }
+    }
+
+    /// Waits until the run has ended and every thread is gone.
+    ///
+    /// A tract whose receiver nobody reads is held back by its full lanes, and does not end.
+    pub fn wait(mut self) -> Report {
+        let (threads, books) = self.run.take().expect("present until waited for, which consumes");
+        report(threads, &books, self.started)
+    }
+
+    /// Stops the run and waits until it has ended, no longer than `limit`.
+    ///
+    /// At the deadline the threads are told to drop what is in flight, with clean-ups, and get a tenth of a second for
+    /// that. User code that is stuck in a call can be named but not killed: its thread is left behind, and ends
+    /// when the call returns.
+    ///
+    /// # Errors
+    ///
+    /// [`Overdue`] with the report if something had to be dropped, or had not ended even then.
+    pub fn stop_within(mut self, limit: Duration) -> Result<Report, Overdue> {
+        let (threads, books) = self.run.take().expect("present until waited for, which consumes");
+        let count = threads.handles.len();
+        let mut watch = Watch::new(&books);
+        books.control.stop();
+        let deadline = Instant::now().checked_add(limit);
+        if watch.until_done(&threads.gate, count, &books, deadline) {
+            return Ok(report(threads, &books, self.started));
+        }
+        books.control.abandon();
+        let grace = Some(Instant::now() + GRACE);
+        if watch.until_done(&threads.gate, count, &books, grace) {
+            return Err(Overdue { report: Box::new(report(threads, &books, self.started)) });
+        }
+        let unfinished = watch.unfinished(&books);
+        let pinned: Vec<bool> = threads
+            .handles
+            .into_iter()
+            .map(|handle| handle.is_finished() && handle.join().unwrap_or(false))
+            .collect();
+        let threads = thread_reports(&books.plan, &pinned);
+        let report = books.report(Ending::GivenUp, self.started.elapsed(), threads, unfinished);
+        Err(Overdue { report: Box::new(report) })
+    }
+
+    /// The post of a receiver, for what goes wrong behind it.
+    pub(crate) fn output_post(&self) -> Option<Arc<StagePost>> {
+        receiver_post(self.parts().1)
+    }
+}
+
+pub(crate) fn receiver_post(books: &Books) -> Option<Arc<StagePost>> {
+    let at = books.plan.stages.iter().position(|stage| stage.kind == StageKind::Receiver)?;
+    Some(Arc::clone(&books.posts[at]))
+}
+
+fn report(threads: Threads, books: &Books, started: Instant) -> Report {
+    let pinned = threads.join();
+    books.report(
+        ending(&books.control),
+        started.elapsed(),
+        thread_reports(&books.plan, &pinned),
+        Vec::new(),
+    )
+}
+
+pub(crate) fn ending(control: &Control) -> Ending {
+    if control.is_abandoned() {
+        Ending::GivenUp
+    } else if control.is_stopping() {
+        Ending::Stopped
+    } else {
+        Ending::Natural
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let Some((threads, books)) = self.run.take() else { return };
+        books.control.stop();
+        let count = threads.handles.len();
+        let mut watch = Watch::new(&books);
+        while !threads.gate.await_done(count, Some(Instant::now() + STANDSTILL)) {
+            if watch.stands_still(&books) {
+                books.control.abandon();
+            }
+        }
+        threads.join();
+    }
+}
+
+impl fmt::Debug for Running {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Running").field("finished", &self.is_finished()).finish_non_exhaustive()
+    }
+}
+
+/// Watches, from outside, since when each worker has been at what it is doing.
+struct Watch {
+    seen: Vec<Vec<(Phase, u64, u64, Instant)>>,
+}
+
+impl Watch {
+    fn new(books: &Books) -> Self {
+        let now = Instant::now();
+        let seen = books.tallies.iter().map(|stage| {
+            stage
+                .iter()
+                .map(|tally| (tally.phase(), tally.taken.get(), tally.emitted.get(), now))
+                .collect()
+        });
+        Self { seen: seen.collect() }
+    }
+
+    /// Looks again; whether nothing has changed and nobody is in user code.
+    fn stands_still(&mut self, books: &Books) -> bool {
+        let now = Self::new(books);
+        let mut still = true;
+        for (seen, now) in self.seen.iter_mut().flatten().zip(now.seen.into_iter().flatten()) {
+            let changed = (seen.0, seen.1, seen.2) != (now.0, now.1, now.2);
+            if changed {
+                *seen = now;
+            }
+            still &= !changed && matches!(seen.0, Phase::Waiting | Phase::Ended);
+        }
+        still
+    }
+
+    /// Waits until all threads are done, looking again every so often; false if the deadline passes before.
+    fn until_done(
+        &mut self,
+        gate: &Gate,
+        count: usize,
+        books: &Books,
+        deadline: Option<Instant>,
+    ) -> bool {
+        loop {
+            let next = Instant::now() + Duration::from_millis(5);
+            let look = deadline.map_or(next, |deadline| deadline.min(next));
+            if gate.await_done(count, Some(look)) {
+                return true;
+            }
+            self.stands_still(books);
+            if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+                return false;
+            }
+        }
+    }
+
+    /// The workers that have not ended.
+    fn unfinished(&self, books: &Books) -> Vec<Unfinished> {
+        let mut unfinished = Vec::new();
+        for (stage, seen) in self.seen.iter().enumerate() {
+            if books.plan.stages[stage].kind == StageKind::Receiver {
+                continue;
+            }
+            for (worker, &(phase, taken, _, since)) in seen.iter().enumerate() {
+                if phase != Phase::Ended {
+                    let stage = books.plan.stages[stage].path.clone();
+                    unfinished.push(Unfinished {
+                        stage,
+                        worker,
+                        phase,
+                        taken,
+                        since: since.elapsed(),
+                    });
+                }
+            }
+        }
+        unfinished
+    }
+}
+
+/// Asks a run to stop, from any thread.
+#[derive(Debug, Clone)]
+pub struct Stopper {
+    pub(crate) control: Arc<Control>,
+}
+
+impl Stopper {
+    /// Sources and inputs end, what is in flight drains. Asking twice, or after the end, is fine.
+    pub fn stop(&self) {
+        self.control.stop();
+    }
+}
+
+/// A deadline passed before a run had drained. The report names what had not ended.
+#[derive(Debug)]
+pub struct Overdue {
+    /// What the run came to.
+    pub report: Box<Report>,
+}
+
+impl fmt::Display for Overdue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Report { unfinished, .. } = &*self.report;
+        if unfinished.is_empty() {
+            return f.write_str("the deadline passed, and what was in flight was dropped");
+        }
+        f.write_str("the deadline passed, and these have not ended:")?;
+        for late in unfinished {
+            write!(
+                f,
+                " {}[{}] ({:?} at request {} for {:.3?})",
+                late.stage, late.worker, late.phase, late.taken, late.since
+            )?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Overdue {}

@@ -1,0 +1,349 @@
+//! Setting up a run: from a description to something initialised.
+
+use std::sync::Arc;
+
+use super::gate::Gate;
+use super::inline::Inline;
+use super::running::{Ready, Threads};
+use super::thread::{Crew, Recruit};
+use super::wiring::{Books, WiredStep, wire};
+use crate::contract::failure::FailureKind;
+use crate::contract::request::Request;
+use crate::decide::lower::{Blueprint, Defaults, lower};
+use crate::decide::placement::{Machine, Placement};
+use crate::decide::plan::Plan;
+use crate::describe::ends::{InputEnd, OutputEnd, receiver};
+use crate::describe::kit::Kit;
+use crate::describe::tract::{NoInput, Tract};
+use crate::error::{Error, panic_message};
+use crate::idle::{Idle, Waiter};
+use crate::lane::receiver::Receiver;
+use crate::lane::ring_lane::Drained;
+use crate::measure::Measure;
+use crate::step::post::StagePost;
+use crate::tell::report::{Report, ThreadReport};
+
+impl<I: Send + 'static, O: Send + 'static> Tract<I, O> {
+    /// How one run of this tract is to be made: placement, lanes, waiting, measuring.
+    pub fn setup(&self) -> Setup<'_, I, O> {
+        Setup {
+            tract: self,
+            defaults: Defaults {
+                placement: Placement::default(),
+                capacity: Setup::<I, O>::DEFAULT_CAPACITY,
+                idle: Idle::default(),
+                pinned: false,
+            },
+            measure: Measure::default(),
+        }
+    }
+
+    /// The plan of a run with the default setup, without the ends that the run will be given.
+    ///
+    /// # Errors
+    ///
+    /// Whatever can be refused about the description; see [`Error`].
+    pub fn plan(&self) -> Result<Plan, Error> {
+        self.setup().plan()
+    }
+}
+
+impl<O: Send + 'static> Tract<NoInput, O> {
+    /// Runs the tract to its end and calls `sink` with every value, on this thread.
+    ///
+    /// # Errors
+    ///
+    /// Whatever prevents the start. What goes wrong later is in the report.
+    pub fn run(&self, sink: impl FnMut(O)) -> Result<Report, Error> {
+        self.setup().run(sink)
+    }
+
+    /// Initialises a run with the default setup.
+    ///
+    /// # Errors
+    ///
+    /// See [`Setup::init`].
+    pub fn init(&self, output: OutputEnd<O>) -> Result<Ready, Error> {
+        self.setup().init(output)
+    }
+}
+
+/// How one run of a tract is to be made. Options of single stages go before these.
+///
+/// ```
+/// use ringtract::{Measure, Placement, source, worker};
+///
+/// let tract = source("numbers", 1, || 0..1_000_u64).then(worker("double", 2, || |n: u64| 2 * n));
+/// for placement in [Placement::PerWorker, Placement::Threads(1), Placement::Inline { seed: 7 }] {
+///     let mut sum = 0;
+///     let report = tract.setup().placement(placement).capacity(8).measure(Measure::Off).run(|n| sum += n)?;
+///     assert_eq!(sum, 999_000);
+///     assert!(report.is_complete());
+/// }
+/// # Ok::<(), ringtract::Error>(())
+/// ```
+#[must_use]
+pub struct Setup<'a, I, O> {
+    tract: &'a Tract<I, O>,
+    defaults: Defaults,
+    measure: Measure,
+}
+
+impl<I: Send + 'static, O: Send + 'static> Setup<'_, I, O> {
+    /// The capacity of lanes where nobody says otherwise.
+    pub const DEFAULT_CAPACITY: usize = 64;
+
+    /// Which workers share a thread. Default: [`Placement::Auto`].
+    pub fn placement(mut self, placement: Placement) -> Self {
+        self.defaults.placement = placement;
+        self
+    }
+
+    /// Requests that each lane holds, exactly: 1 to 16,777,216. Default: 64.
+    pub fn capacity(mut self, capacity: usize) -> Self {
+        self.defaults.capacity = capacity;
+        self
+    }
+
+    /// What threads do when nothing moves. Default: [`Idle::Backoff`] with 128 spins.
+    pub fn idle(mut self, idle: Idle) -> Self {
+        self.defaults.idle = idle;
+        self
+    }
+
+    /// Pins every thread, to the cores the process may use in turn. Whether the system did it is in the report.
+    pub fn pinned(mut self) -> Self {
+        self.defaults.pinned = true;
+        self
+    }
+
+    /// Which requests are measured. Default: one in 64.
+    pub fn measure(mut self, measure: Measure) -> Self {
+        self.measure = measure;
+        self
+    }
+
+    /// The plan of this run, without the ends it will be given.
+    ///
+    /// # Errors
+    ///
+    /// Whatever can be refused about the description or the setup; see [`Error`].
+    pub fn plan(&self) -> Result<Plan, Error> {
+        Ok(self.blueprint(None, None)?.plan)
+    }
+
+    /// Makes every worker, between an input and an output. Nothing is taken from the input yet.
+    ///
+    /// Workers are made in the order written, depth first, each on the thread that will run it; then the ends are
+    /// opened, the input first.
+    ///
+    /// # Errors
+    ///
+    /// Whatever prevents it. Then every worker made so far has been closed, no thread is left, and unless it was the
+    /// output itself that could not be opened, nothing happened to the ends.
+    pub fn init_fed(&self, input: InputEnd<I>, output: OutputEnd<O>) -> Result<Ready, Error> {
+        let input = input.into_kit(self.measure != Measure::Off)?;
+        self.ready(Some(input), output.into_kit())
+    }
+
+    /// Like [`init_fed`](Self::init_fed), for a run on the caller's thread, whatever the placement says.
+    ///
+    /// # Errors
+    ///
+    /// As [`init_fed`](Self::init_fed).
+    pub fn init_inline_fed(
+        &self,
+        input: InputEnd<I>,
+        output: OutputEnd<O>,
+    ) -> Result<Inline, Error> {
+        let input = input.into_kit(self.measure != Measure::Off)?;
+        self.inline(Some(input), output.into_kit())
+    }
+
+    fn blueprint(
+        &self,
+        input: Option<Arc<dyn Kit>>,
+        output: Option<Arc<dyn Kit>>,
+    ) -> Result<Blueprint, Error> {
+        lower(&self.tract.shape, input, output, &self.defaults, &Machine::this())
+    }
+
+    fn ready(
+        &self,
+        input: Option<Arc<dyn Kit>>,
+        output: Option<Arc<dyn Kit>>,
+    ) -> Result<Ready, Error> {
+        if matches!(self.defaults.placement, Placement::Inline { .. }) {
+            return Err(Error::InlineNeedsCaller);
+        }
+        let (steps, books) = wire(self.blueprint(input, output)?, self.measure)?;
+        let count = steps.len();
+        let threads = spawn(steps, &books)?;
+        if let Err(error) = threads.gate.await_made(count) {
+            threads.join();
+            return Err(error);
+        }
+        Ok(Ready::new(threads, books))
+    }
+
+    fn inline(
+        &self,
+        input: Option<Arc<dyn Kit>>,
+        output: Option<Arc<dyn Kit>>,
+    ) -> Result<Inline, Error> {
+        let seed = match self.defaults.placement {
+            Placement::Inline { seed } => seed,
+            _ => 0,
+        };
+        let defaults = Defaults { placement: Placement::Inline { seed }, ..self.defaults.clone() };
+        let blueprint = lower(&self.tract.shape, input, output, &defaults, &Machine::this())?;
+        let (steps, books) = wire(blueprint, self.measure)?;
+        Inline::new(steps, books, seed)
+    }
+}
+
+impl<O: Send + 'static> Setup<'_, NoInput, O> {
+    /// Makes every worker and opens the output. Nothing is asked of the sources yet.
+    ///
+    /// # Errors
+    ///
+    /// As [`init_fed`](Self::init_fed).
+    pub fn init(&self, output: OutputEnd<O>) -> Result<Ready, Error> {
+        self.ready(None, output.into_kit())
+    }
+
+    /// Like [`init`](Self::init), for a run on the caller's thread, whatever the placement says.
+    ///
+    /// # Errors
+    ///
+    /// As [`init_fed`](Self::init_fed).
+    pub fn init_inline(&self, output: OutputEnd<O>) -> Result<Inline, Error> {
+        self.inline(None, output.into_kit())
+    }
+
+    /// Runs the tract to its end and calls `sink` with every value, on this thread.
+    ///
+    /// A panic in `sink` fails the request in hand, is kept in the report, and the run goes on.
+    ///
+    /// # Errors
+    ///
+    /// Whatever prevents the start. What goes wrong later is in the report.
+    pub fn run(&self, sink: impl FnMut(O)) -> Result<Report, Error> {
+        let (output, receiver) = receiver();
+        if matches!(self.defaults.placement, Placement::Inline { .. }) {
+            let mut inline = self.init_inline(output)?;
+            let mut delivery = Delivery::new(receiver, sink, inline.output_post());
+            let mut waiter = Waiter::new(self.defaults.idle);
+            while !inline.is_finished() {
+                let moved = inline.turn();
+                if delivery.deliver() > 0 || moved {
+                    waiter.reset();
+                } else {
+                    waiter.wait();
+                }
+            }
+            delivery.deliver_all();
+            return Ok(inline.finish());
+        }
+        let running = self.init(output)?.start()?;
+        Delivery::new(receiver, sink, running.output_post()).deliver_all();
+        Ok(running.wait())
+    }
+}
+
+/// Hands the requests of a receiver to a sink on the caller's thread.
+struct Delivery<O, F> {
+    receiver: Receiver<O>,
+    sink: F,
+    post: Option<Arc<StagePost>>,
+}
+
+impl<O, F: FnMut(O)> Delivery<O, F> {
+    fn new(receiver: Receiver<O>, sink: F, post: Option<Arc<StagePost>>) -> Self {
+        Self { receiver, sink, post }
+    }
+
+    /// Hands over what is there; returns how many.
+    fn deliver(&mut self) -> usize {
+        self.drain().0
+    }
+
+    /// Hands over everything until the tract has ended.
+    fn deliver_all(&mut self) {
+        let mut waiter = Waiter::new(Idle::default());
+        loop {
+            match self.drain() {
+                (_, Drained::Closed) => return,
+                (0, _) => waiter.wait(),
+                _ => waiter.reset(),
+            }
+        }
+    }
+
+    fn drain(&mut self) -> (usize, Drained) {
+        let Self { receiver, sink, post } = self;
+        receiver.drain(&mut |request: Request<O>| {
+            let (value, envelope) = request.into_parts();
+            let sunk = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| sink(value)));
+            if let (Err(panic), Some(post)) = (&sunk, &post) {
+                post.fail(0, FailureKind::Panicked, panic_message(&**panic));
+            }
+            envelope.finish(sunk.is_ok());
+        })
+    }
+}
+
+/// Starts the threads of a plan. If the system refuses one, those that run are sent home.
+fn spawn(steps: Vec<WiredStep>, books: &Books) -> Result<Threads, Error> {
+    let gate = Arc::new(Gate::default());
+    let mut recruits: Vec<Option<(usize, WiredStep)>> =
+        steps.into_iter().enumerate().map(Some).collect();
+    let mut threads = Threads { gate: Arc::clone(&gate), handles: Vec::new() };
+    for plan in &books.plan.threads {
+        let mut builders = Vec::with_capacity(plan.workers.len());
+        for recruit in &mut recruits {
+            let is_mine =
+                recruit.as_ref().is_some_and(|(_, step)| plan.workers.contains(&step.place));
+            if let Some((number, WiredStep { place, builder })) = recruit.take_if(|_| is_mine) {
+                let stage = Arc::clone(&books.posts[place.stage]);
+                builders.push((number, Recruit { builder, stage, worker: place.worker }));
+            }
+        }
+        let crew = Crew {
+            gate: Arc::clone(&gate),
+            control: Arc::clone(&books.control),
+            idle: plan.idle,
+            builders,
+        };
+        let core = plan.core;
+        let body = move || {
+            let pinned =
+                core.is_some_and(|id| core_affinity::set_for_current(core_affinity::CoreId { id }));
+            crew.run();
+            pinned
+        };
+        match std::thread::Builder::new().name(plan.name.replace('\0', "")).spawn(body) {
+            Ok(handle) => threads.handles.push(handle),
+            Err(source) => {
+                gate.shut();
+                threads.join();
+                return Err(Error::Thread { name: plan.name.clone(), source });
+            }
+        }
+    }
+    Ok(threads)
+}
+
+/// What the threads of a plan got, given which of them were pinned.
+pub(crate) fn thread_reports(plan: &Plan, pinned: &[bool]) -> Vec<ThreadReport> {
+    let threads = plan.threads.iter().enumerate();
+    threads
+        .map(|(at, thread)| ThreadReport {
+            name: thread.name.clone(),
+            core: thread.core,
+            pinned: pinned.get(at).copied().unwrap_or(false),
+            idle: thread.idle,
+            workers: thread.workers.clone(),
+        })
+        .collect()
+}

@@ -1,0 +1,139 @@
+//! A thread: gives turns to its steps until all have ended, and waits when none can move.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use super::gate::Gate;
+use crate::contract::failure::FailureKind;
+use crate::error::{Error, panic_message};
+use crate::idle::{Idle, Waiter};
+use crate::step::control::Control;
+use crate::step::post::StagePost;
+use crate::step::{Step, Turn};
+
+/// The most requests a step moves in one turn: enough to pay for the turn, few enough that others on the thread
+/// do not wait long.
+const BUDGET: usize = 64;
+
+/// A step on its thread.
+pub(crate) struct Seat {
+    pub(crate) step: Box<dyn Step>,
+    pub(crate) stage: Arc<StagePost>,
+    pub(crate) worker: usize,
+}
+
+impl Seat {
+    /// A panic that got out of a step: a defect of ours, or the drop of a user's value in an odd place. The step is
+    /// gone, its lanes are closed, and the run stops.
+    pub(crate) fn came_to_grief(self, control: &Control, panic: &(dyn std::any::Any + Send)) {
+        self.stage.fail(self.worker, FailureKind::Defect, panic_message(panic));
+        control.stop();
+        // Its values may panic again as they are dropped; there is nobody left to tell.
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(self)));
+    }
+
+    /// Ends the step at once.
+    pub(crate) fn abandon(mut self, control: &Control) {
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| self.step.abandon())) {
+            self.came_to_grief(control, &*panic);
+        }
+    }
+}
+
+/// Builds a step.
+pub(crate) fn build(
+    builder: crate::describe::kit::StepBuilder,
+    stage: &StagePost,
+    worker: usize,
+) -> Result<Box<dyn Step>, Error> {
+    // Factories and openers are contained by the builder; this is for what their products do when dropped.
+    catch_unwind(AssertUnwindSafe(builder)).unwrap_or_else(|panic| {
+        let (path, message) = (stage.path.clone(), panic_message(&*panic));
+        Err(Error::FactoryPanicked { path, worker, message })
+    })
+}
+
+/// What a thread is started with.
+pub(crate) struct Crew {
+    pub(crate) gate: Arc<Gate>,
+    pub(crate) control: Arc<Control>,
+    pub(crate) idle: Idle,
+    /// Its steps, each with its number in the order of making.
+    pub(crate) builders: Vec<(usize, Recruit)>,
+}
+
+/// A step that is yet to be built, with its stage.
+pub(crate) struct Recruit {
+    pub(crate) builder: crate::describe::kit::StepBuilder,
+    pub(crate) stage: Arc<StagePost>,
+    pub(crate) worker: usize,
+}
+
+impl Recruit {
+    pub(crate) fn build(self) -> Result<Seat, Error> {
+        let Self { builder, stage, worker } = self;
+        let step = build(builder, &stage, worker)?;
+        Ok(Seat { step, stage, worker })
+    }
+}
+
+impl Crew {
+    /// The body of the thread.
+    pub(crate) fn run(self) {
+        let Self { gate, control, idle, builders } = self;
+        let mut seats = Vec::with_capacity(builders.len());
+        for (number, recruit) in builders {
+            if !gate.await_turn(number) {
+                break;
+            }
+            let seat = recruit.build();
+            let made = seat.map(|seat| seats.push(seat));
+            gate.made(made);
+        }
+        if gate.await_start() {
+            give_turns(&mut seats, &control, &mut Waiter::new(idle));
+        }
+        seats.into_iter().for_each(|seat| seat.abandon(&control));
+        gate.done();
+    }
+}
+
+/// Gives turns until every step has ended.
+fn give_turns(seats: &mut Vec<Seat>, control: &Control, waiter: &mut Waiter) {
+    while !seats.is_empty() {
+        let mut at = 0;
+        let rounds = catch_unwind(AssertUnwindSafe(|| rounds(seats, waiter, &mut at)));
+        if let Err(panic) = rounds {
+            seats.remove(at).came_to_grief(control, &*panic);
+        }
+    }
+}
+
+/// Rounds of turns; `at` tells whose turn it is, should it panic.
+fn rounds(seats: &mut Vec<Seat>, waiter: &mut Waiter, at: &mut usize) {
+    while !seats.is_empty() {
+        let mut moved = false;
+        *at = 0;
+        while *at < seats.len() {
+            match seats[*at].step.turn(BUDGET) {
+                Turn::Moved => moved = true,
+                Turn::Idle => {}
+                Turn::Ended => {
+                    moved = true;
+                    // Dropping it here is what closes its lanes and lets go of its stage.
+                    drop(seats.remove(*at));
+                    continue;
+                }
+            }
+            *at += 1;
+        }
+        if moved {
+            waiter.reset();
+        } else {
+            for seat in &mut *seats {
+                seat.step.idle();
+            }
+            waiter.wait();
+        }
+    }
+}

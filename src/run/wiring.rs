@@ -1,0 +1,281 @@
+//! Wiring: a blueprint becomes lanes, the builders of steps, and the books that the run's owner keeps.
+
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use crossbeam_utils::CachePadded;
+
+use crate::contract::failure::Failure;
+use crate::decide::lower::{Blueprint, StageParts};
+use crate::decide::plan::{Plan, StagePlan, WorkerPlace};
+use crate::describe::kit::{Erased, StageKind, StepBuilder, Wires};
+use crate::error::Error;
+use crate::lane::Load;
+use crate::lane::fork::Fork;
+use crate::lane::ring_lane::LaneSpec;
+use crate::measure::Measure;
+use crate::measure::latency::histogram;
+use crate::measure::tally::{LaneTally, StepTally};
+use crate::step::control::Control;
+use crate::step::post::{Post, StagePost};
+use crate::sync::{AtomicUsize, lock};
+use crate::tell::report::{
+    Ending, LaneReport, Latency, Ledger, Report, StageReport, ThreadReport, Unfinished,
+};
+
+/// A step that is yet to be built, and where it belongs.
+pub(crate) struct WiredStep {
+    pub(crate) place: WorkerPlace,
+    pub(crate) builder: StepBuilder,
+}
+
+/// Everything about a run that its owner can see.
+pub(crate) struct Books {
+    pub(crate) plan: Plan,
+    pub(crate) control: Arc<Control>,
+    pub(crate) posts: Vec<Arc<StagePost>>,
+    /// By stage and worker.
+    pub(crate) tallies: Vec<Vec<Arc<CachePadded<StepTally>>>>,
+    lanes: Vec<WiredLane>,
+    forks: Vec<Fork>,
+}
+
+struct WiredLane {
+    from: WorkerPlace,
+    to: WorkerPlace,
+    tally: Arc<LaneTally>,
+}
+
+/// Wires a blueprint. The steps come in the order in which they are to be built: workers as written, then the ends
+/// of the run, so that these stay untouched if a factory fails.
+pub(crate) fn wire(
+    blueprint: Blueprint,
+    measure: Measure,
+) -> Result<(Vec<WiredStep>, Books), Error> {
+    let Blueprint { plan, stages: parts } = blueprint;
+    enter_factories(&plan, &parts)?;
+    let mut weaver = Weaver::new(&plan, &parts);
+    let outlets = weaver.outlets(&parts);
+    let control = Arc::new(Control::default());
+    let posts: Vec<_> =
+        plan.stages.iter().zip(&parts).map(|(stage, parts)| stage_post(stage, parts)).collect();
+    let tallies: Vec<Vec<_>> = plan
+        .stages
+        .iter()
+        .map(|stage| (0..stage.workers).map(|_| Arc::default()).collect())
+        .collect();
+
+    let mut steps = Vec::new();
+    for (stage, outlets) in outlets.into_iter().enumerate() {
+        for (worker, outlet) in outlets.into_iter().enumerate() {
+            let post = Post {
+                stage: Arc::clone(&posts[stage]),
+                worker,
+                control: Arc::clone(&control),
+                tally: Arc::clone(&tallies[stage][worker]),
+                measure,
+            };
+            let lanes = std::mem::take(&mut weaver.inlets[stage][worker]);
+            let load = weaver.loads[stage][worker].clone();
+            if let Some(builder) = parts[stage].kit.step(post, lanes, load, outlet) {
+                steps.push(WiredStep { place: WorkerPlace { stage, worker }, builder });
+            }
+        }
+    }
+    let is_end = |kind| matches!(kind, StageKind::Input | StageKind::Output | StageKind::Receiver);
+    steps.sort_by_key(|step| is_end(plan.stages[step.place.stage].kind));
+
+    let lanes = weaver.lanes;
+    let forks = parts.into_iter().map(|parts| parts.fork).collect();
+    Ok((steps, Books { plan, control, posts, tallies, lanes, forks }))
+}
+
+/// Enters every factory, or none.
+fn enter_factories(plan: &Plan, parts: &[StageParts]) -> Result<(), Error> {
+    for (at, stage) in parts.iter().enumerate() {
+        if !stage.kit.factory().enter() {
+            for entered in &parts[..at] {
+                entered.kit.factory().leave(false);
+            }
+            return Err(Error::FactoryClosed { path: plan.stages[at].path.clone() });
+        }
+    }
+    Ok(())
+}
+
+fn stage_post(stage: &StagePlan, parts: &StageParts) -> Arc<StagePost> {
+    Arc::new(StagePost {
+        path: stage.path.clone(),
+        on_panic: stage.on_panic,
+        on_failure: parts.options.on_failure.clone(),
+        failures: Mutex::default(),
+        latencies: Mutex::default(),
+        present: AtomicUsize::new(stage.workers),
+        factory: parts.kit.factory(),
+        close_factory: parts.options.close_factory.unwrap_or(false),
+    })
+}
+
+/// Where lanes are made: the kits ask it for each, and leave the consumers' ends with it.
+struct Weaver<'a> {
+    stages: &'a [StagePlan],
+    loads: Vec<Vec<Option<Arc<Load>>>>,
+    inlets: Vec<Vec<Vec<Erased>>>,
+    lanes: Vec<WiredLane>,
+    /// The worker whose outlet is being made.
+    from: WorkerPlace,
+}
+
+impl<'a> Weaver<'a> {
+    fn new(plan: &'a Plan, parts: &[StageParts]) -> Self {
+        let stages = &plan.stages;
+        let load = |competing: bool| competing.then(Arc::<Load>::default);
+        let loads = stages.iter().zip(parts).map(|(stage, parts)| {
+            // A receiver stands at its lanes by itself and lowers no load.
+            let competing = parts.competing && stage.kind != StageKind::Receiver;
+            (0..stage.workers).map(|_| load(competing)).collect()
+        });
+        let inlets = stages.iter().map(|stage| (0..stage.workers).map(|_| Vec::new()).collect());
+        Self {
+            stages,
+            loads: loads.collect(),
+            inlets: inlets.collect(),
+            lanes: Vec::new(),
+            from: WorkerPlace { stage: 0, worker: 0 },
+        }
+    }
+
+    /// Every outlet, by stage and worker.
+    fn outlets(&mut self, parts: &[StageParts]) -> Vec<Vec<Erased>> {
+        let mut outlets = Vec::with_capacity(parts.len());
+        for (stage, parts) in parts.iter().enumerate() {
+            let workers = (0..self.stages[stage].workers).map(|worker| {
+                self.from = WorkerPlace { stage, worker };
+                parts.kit.outlet(&parts.fork, self)
+            });
+            outlets.push(workers.collect());
+        }
+        outlets
+    }
+}
+
+impl Wires for Weaver<'_> {
+    fn size(&self, stage: usize) -> usize {
+        self.stages[stage].workers
+    }
+
+    fn spec(&mut self, stage: usize, worker: usize) -> LaneSpec {
+        let tally = Arc::<LaneTally>::default();
+        let to = WorkerPlace { stage, worker };
+        self.lanes.push(WiredLane { from: self.from, to, tally: Arc::clone(&tally) });
+        LaneSpec {
+            capacity: self.stages[stage].capacity,
+            batch: self.stages[self.from.stage].batch,
+            load: self.loads[stage][worker].clone(),
+            tally,
+        }
+    }
+
+    fn attach(&mut self, stage: usize, worker: usize, rx: Erased) {
+        self.inlets[stage][worker].push(rx);
+    }
+}
+
+impl Books {
+    /// The report, as things are now.
+    pub(crate) fn report(
+        &self,
+        ending: Ending,
+        elapsed: Duration,
+        threads: Vec<ThreadReport>,
+        unfinished: Vec<Unfinished>,
+    ) -> Report {
+        let stages: Vec<_> = (0..self.posts.len()).map(|stage| self.stage_report(stage)).collect();
+        let lanes: Vec<_> = self.lanes.iter().map(|lane| self.lane_report(lane)).collect();
+        let failures: Vec<Failure> =
+            self.posts.iter().flat_map(|post| lock(&post.failures).clone()).collect();
+        let imbalances =
+            if unfinished.is_empty() { self.imbalances(&stages, &lanes) } else { Vec::new() };
+        let plan = self.plan.clone();
+        Report { plan, ending, elapsed, stages, lanes, threads, failures, unfinished, imbalances }
+    }
+
+    fn stage_report(&self, stage: usize) -> StageReport {
+        let planned = &self.plan.stages[stage];
+        let receiver = planned.kind == StageKind::Receiver;
+        let tallies = if receiver { &[][..] } else { &self.tallies[stage] };
+        let workers: Vec<Ledger> = tallies.iter().map(|tally| Ledger::read(tally)).collect();
+        let mut ledger = Ledger::default();
+        workers.iter().for_each(|worker| ledger.add(worker));
+        let (mut work, mut age) = (histogram(), histogram());
+        for latencies in lock(&self.posts[stage].latencies).iter() {
+            work.add(&latencies.work).expect("histograms of the same bounds");
+            age.add(&latencies.age).expect("histograms of the same bounds");
+        }
+        let (work, age) = (Latency::of(&work), Latency::of(&age));
+        StageReport { path: planned.path.clone(), kind: planned.kind, ledger, workers, work, age }
+    }
+
+    fn lane_report(&self, lane: &WiredLane) -> LaneReport {
+        let to = &self.plan.stages[lane.to.stage];
+        LaneReport::read(
+            (lane.from, lane.to),
+            to.capacity,
+            to.kind == StageKind::Receiver,
+            &lane.tally,
+        )
+    }
+
+    /// Where the counts contradict each other.
+    fn imbalances(&self, stages: &[StageReport], lanes: &[LaneReport]) -> Vec<String> {
+        let mut found = Vec::new();
+        for (number, stage) in stages.iter().enumerate() {
+            let Ledger { taken, emitted, .. } = stage.ledger;
+            if !stage.ledger.is_balanced() {
+                found.push(format!("{}: {:?}", stage.path, stage.ledger));
+            }
+            let arrived: u64 =
+                lanes.iter().filter(|lane| lane.to.stage == number).map(|lane| lane.taken).sum();
+            let has_lanes = matches!(stage.kind, StageKind::Worker | StageKind::Output);
+            if has_lanes && arrived != taken {
+                found.push(format!(
+                    "{}: {arrived} came out of its lanes, {taken} were taken",
+                    stage.path
+                ));
+            }
+            let left = match &self.forks[number] {
+                Fork::Final => Some(emitted),
+                fork => put(fork, number, lanes),
+            };
+            if stage.kind != StageKind::Output
+                && stage.kind != StageKind::Receiver
+                && left != Some(emitted)
+            {
+                found.push(format!(
+                    "{}: {emitted} emitted, {left:?} put into its lanes",
+                    stage.path
+                ));
+            }
+        }
+        found
+    }
+}
+
+/// Requests that a stage put into the lanes of a fork; `None` where branches of a fan-out got different numbers.
+fn put(fork: &Fork, from: usize, lanes: &[LaneReport]) -> Option<u64> {
+    match fork {
+        Fork::Final => Some(0),
+        Fork::Stage(to) => {
+            let between =
+                lanes.iter().filter(|lane| (lane.from.stage, lane.to.stage) == (from, *to));
+            Some(between.map(|lane| lane.put).sum())
+        }
+        Fork::Route(members) => members.iter().map(|member| put(member, from, lanes)).sum(),
+        Fork::Broadcast(members, _) => {
+            let mut counts = members.iter().map(|member| put(member, from, lanes));
+            let first = counts.next()??;
+            counts.all(|count| count == Some(first)).then_some(first)
+        }
+    }
+}

@@ -1,0 +1,35 @@
+//! Steps: a worker with its inlet and its outlet, as something a thread can give turns to.
+//!
+//! A step never blocks. It looks for room in its outlet before it takes a request, so what was taken can always
+//! be put, and a full lane means "not my turn". That is why a step neither knows nor cares whether it has a
+//! thread to itself, shares one, or runs on the caller's.
+
+pub(crate) mod control;
+pub(crate) mod post;
+pub(crate) mod sink;
+pub(crate) mod source;
+pub(crate) mod work;
+
+/// What came of a turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Turn {
+    /// Something was taken or put.
+    Moved,
+    /// Nothing could move.
+    Idle,
+    /// The step has closed its worker and its lanes, and is not to be asked again.
+    Ended,
+}
+
+/// Something a thread can give turns to.
+pub(crate) trait Step {
+    /// Moves up to `budget` requests.
+    fn turn(&mut self, budget: usize) -> Turn;
+
+    /// The whole thread found nothing to do.
+    fn idle(&mut self) {}
+
+    /// Ends at once: what waits or is in hand is dropped, with clean-ups. Before the start this is how a worker
+    /// is closed that never got to work.
+    fn abandon(&mut self);
+}

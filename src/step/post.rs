@@ -1,0 +1,212 @@
+//! What a step knows of its place in the run: whom it counts for, whom it tells of failures, what it may do after
+//! a panic.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex};
+
+use crossbeam_utils::CachePadded;
+
+use super::control::Control;
+use crate::contract::BoxError;
+use crate::contract::factory::Factory;
+use crate::contract::failure::{Failure, FailureKind};
+use crate::error::{Error, panic_message};
+use crate::measure::Measure;
+use crate::measure::latency::Latencies;
+use crate::measure::tally::{Phase, StepTally};
+use crate::sync::{AtomicUsize, Ordering, lock};
+
+/// What a stage does with a worker that panicked. The request in its hands has failed in either case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[cfg_attr(feature = "json", derive(serde::Serialize))]
+pub enum OnPanic {
+    /// The worker is closed and the factory makes a fresh one. If the factory fails, the run stops.
+    #[default]
+    Replace,
+    /// The worker is closed, what waited for it alone is dropped and counted, and the run stops: sources end, and
+    /// everything else drains.
+    Stop,
+}
+
+/// Called with each failure of a stage, on the thread where it happened.
+pub(crate) type FailureHandler = Arc<dyn Fn(&Failure) + Send + Sync>;
+
+/// What the steps of one stage share.
+pub(crate) struct StagePost {
+    pub(crate) path: String,
+    pub(crate) on_panic: OnPanic,
+    pub(crate) on_failure: Option<FailureHandler>,
+    pub(crate) failures: Mutex<Vec<Failure>>,
+    pub(crate) latencies: Mutex<Vec<Latencies>>,
+    /// Workers that have not left yet.
+    pub(crate) present: AtomicUsize,
+    pub(crate) factory: Arc<dyn FactoryLife>,
+    pub(crate) close_factory: bool,
+}
+
+/// Different failures kept per stage; those beyond count under one last entry.
+const FAILURES_KEPT: usize = 16;
+
+impl StagePost {
+    /// Keeps a failure, counts it with its like, and tells the stage's handler.
+    pub(crate) fn fail(&self, worker: usize, kind: FailureKind, message: String) {
+        let failure = Failure { stage: self.path.clone(), worker, kind, message, count: 1 };
+        if let Some(handler) = &self.on_failure {
+            // A handler that panics has had its say: the failure itself is kept below.
+            let _ = catch_unwind(AssertUnwindSafe(|| handler(&failure)));
+        }
+        let mut kept = lock(&self.failures);
+        let known =
+            kept.iter().position(|k| k.kind == failure.kind && k.message == failure.message);
+        match known {
+            Some(at) => kept[at].count += 1,
+            None if kept.len() < FAILURES_KEPT => kept.push(failure),
+            None if kept.len() == FAILURES_KEPT => {
+                kept.push(Failure { message: "others, not kept".to_owned(), ..failure });
+            }
+            None => kept[FAILURES_KEPT].count += 1,
+        }
+    }
+
+    /// A worker leaves; the last to leave lets go of the factory. `ran` tells whether the run had started.
+    fn leave(&self, ran: bool) {
+        // AcqRel: pairs with itself, so that the factory is closed after everything its workers did.
+        if self.present.fetch_sub(1, Ordering::AcqRel) == 1 {
+            let closed =
+                catch_unwind(AssertUnwindSafe(|| self.factory.leave(ran && self.close_factory)));
+            if let Err(panic) = closed {
+                self.fail(0, FailureKind::ClosePanicked, panic_message(&*panic));
+            }
+        }
+    }
+}
+
+/// One step's place in the run.
+pub(crate) struct Post {
+    pub(crate) stage: Arc<StagePost>,
+    pub(crate) worker: usize,
+    pub(crate) control: Arc<Control>,
+    pub(crate) tally: Arc<CachePadded<StepTally>>,
+    pub(crate) measure: Measure,
+}
+
+impl Post {
+    pub(crate) fn latencies(&self) -> Option<Latencies> {
+        (self.measure != Measure::Off).then(Latencies::new)
+    }
+
+    pub(crate) fn fail(&self, kind: FailureKind, message: String) {
+        self.stage.fail(self.worker, kind, message);
+    }
+
+    /// Counts clean-ups that panicked.
+    pub(crate) fn cleanup_panics(&self, panics: u64) {
+        if panics > 0 {
+            self.tally.cleanup_panics.add(panics);
+            for _ in 0..panics {
+                self.fail(FailureKind::CleanupPanicked, "a clean-up panicked".to_owned());
+            }
+        }
+    }
+
+    /// Runs user code; what it panicked with is counted, kept and told.
+    pub(crate) fn contain<R>(&self, kind: FailureKind, code: impl FnOnce() -> R) -> Option<R> {
+        match catch_unwind(AssertUnwindSafe(code)) {
+            Ok(result) => Some(result),
+            Err(panic) => {
+                self.panicked(kind, &*panic);
+                None
+            }
+        }
+    }
+
+    #[cold]
+    fn panicked(&self, kind: FailureKind, panic: &(dyn std::any::Any + Send)) {
+        self.tally.panics.add(1);
+        self.fail(kind, panic_message(panic));
+    }
+
+    /// Makes the product of a factory for this step.
+    pub(crate) fn make<F: Factory>(&self, factory: &FactoryCell<F>) -> Result<F::Product, Error> {
+        let (path, worker) = (self.stage.path.clone(), self.worker);
+        match catch_unwind(AssertUnwindSafe(|| factory.make())) {
+            Ok(Ok(product)) => Ok(product),
+            Ok(Err(source)) => Err(Error::FactoryFailed { path, worker, source }),
+            Err(panic) => {
+                Err(Error::FactoryPanicked { path, worker, message: panic_message(&*panic) })
+            }
+        }
+    }
+
+    /// The step's worker is closed and its lanes are dropped: hands over what it measured.
+    pub(crate) fn end(&self, latencies: Option<Latencies>) {
+        lock(&self.stage.latencies).extend(latencies);
+        self.tally.enter(Phase::Ended);
+    }
+}
+
+impl Drop for Post {
+    /// The last trace of a step, whether it ended, was never built, or came to grief.
+    fn drop(&mut self) {
+        self.tally.enter(Phase::Ended);
+        self.stage.leave(self.control.has_started());
+    }
+}
+
+/// The factory of a stage, over all its runs.
+pub(crate) struct FactoryCell<F>(Mutex<FactoryState<F>>);
+
+struct FactoryState<F> {
+    factory: F,
+    /// Runs that have entered and not left.
+    runs: usize,
+    closing: bool,
+    closed: bool,
+}
+
+impl<F: Factory> FactoryCell<F> {
+    pub(crate) fn new(factory: F) -> Self {
+        Self(Mutex::new(FactoryState { factory, runs: 0, closing: false, closed: false }))
+    }
+
+    fn make(&self) -> Result<F::Product, BoxError> {
+        lock(&self.0).factory.make()
+    }
+}
+
+/// A factory's life, whatever it makes.
+pub(crate) trait FactoryLife: Send + Sync {
+    /// A run begins; false if the factory is closed.
+    fn enter(&self) -> bool;
+    /// A run has ended, and may ask for the factory to be closed once no other run is left.
+    fn leave(&self, close: bool);
+    /// Closes it now, unless it is closed.
+    fn close(&self);
+}
+
+impl<F: Factory> FactoryLife for FactoryCell<F> {
+    fn enter(&self) -> bool {
+        let mut state = lock(&self.0);
+        if !state.closed && !state.closing {
+            state.runs += 1;
+        }
+        !state.closed && !state.closing
+    }
+
+    fn leave(&self, close: bool) {
+        let mut state = lock(&self.0);
+        state.runs -= 1;
+        state.closing |= close;
+        if state.closing && state.runs == 0 {
+            drop(state);
+            self.close();
+        }
+    }
+
+    fn close(&self) {
+        let mut state = lock(&self.0);
+        if !std::mem::replace(&mut state.closed, true) {
+            state.factory.close();
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! The step of an output: an inlet and the output itself.
+
+use super::post::Post;
+use super::{Step, Turn};
+use crate::contract::failure::FailureKind;
+use crate::contract::output::{Output, Room};
+use crate::contract::request::Request;
+use crate::lane::inlet::Inlet;
+use crate::lane::ring_lane::{Drained, Taker};
+use crate::measure::clock;
+use crate::measure::latency::Latencies;
+use crate::measure::tally::Phase;
+
+/// An inlet and an output.
+pub(crate) struct SinkStep<T> {
+    inlet: Inlet<T>,
+    end: End<T>,
+}
+
+/// The output and its counters: what the inlet hands requests to.
+struct End<T> {
+    output: Box<dyn Output<T>>,
+    closed: bool,
+    post: Post,
+    latencies: Option<Latencies>,
+}
+
+impl<T> SinkStep<T> {
+    pub(crate) fn new(output: Box<dyn Output<T>>, inlet: Inlet<T>, post: Post) -> Self {
+        let latencies = post.latencies();
+        Self { inlet, end: End { output, closed: false, post, latencies } }
+    }
+
+    fn end_early(&mut self) -> Turn {
+        let panics = self.inlet.drop_all();
+        self.end.post.cleanup_panics(panics);
+        self.end.close()
+    }
+}
+
+impl<T> Taker<T> for End<T> {
+    fn ready(&mut self) -> bool {
+        let output = &mut self.output;
+        match self.post.contain(FailureKind::Panicked, || output.room()) {
+            Some(Room::Free) => true,
+            Some(Room::Full | Room::Absent) => false,
+            // An output that panics when asked for room cannot be relied on for any.
+            Some(Room::Closed) | None => {
+                self.closed = true;
+                false
+            }
+        }
+    }
+
+    fn take(&mut self, mut request: Request<T>) {
+        self.post.tally.taken.add(1);
+        let stamp = request.envelope.stamp;
+        let taken = if stamp.is_measured() { clock::now() } else { 0 };
+        request.envelope.deliver();
+        let output = &mut self.output;
+        match self.post.contain(FailureKind::Panicked, || output.put(request)) {
+            Some(()) => self.post.tally.emitted.add(1),
+            None => self.post.tally.failed.add(1),
+        }
+        if let (true, Some(latencies)) = (stamp.is_measured(), &mut self.latencies) {
+            latencies.record(stamp.nanos().unwrap_or(taken), taken);
+        }
+    }
+}
+
+impl<T> End<T> {
+    fn close(&mut self) -> Turn {
+        if self.post.tally.phase() == Phase::Ended {
+            return Turn::Ended;
+        }
+        self.post.tally.enter(Phase::Closing);
+        let output = &mut self.output;
+        self.post.contain(FailureKind::ClosePanicked, || output.close());
+        self.post.end(self.latencies.take());
+        Turn::Ended
+    }
+}
+
+impl<T> Step for SinkStep<T> {
+    fn turn(&mut self, budget: usize) -> Turn {
+        if self.end.post.control.is_abandoned() {
+            return self.end_early();
+        }
+        self.end.post.tally.enter(Phase::Working);
+        let (moved, end) = self.inlet.drain(budget, &mut self.end);
+        self.end.post.tally.enter(Phase::Waiting);
+        if self.end.closed {
+            return self.end_early();
+        }
+        match end {
+            Drained::Closed => self.end.close(),
+            _ if moved > 0 => Turn::Moved,
+            _ => Turn::Idle,
+        }
+    }
+
+    fn idle(&mut self) {
+        let output = &mut self.end.output;
+        self.end.post.contain(FailureKind::Panicked, || output.idle());
+    }
+
+    fn abandon(&mut self) {
+        self.end_early();
+    }
+}

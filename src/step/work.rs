@@ -1,0 +1,269 @@
+//! The step of a worker: an inlet, a worker, an outlet.
+
+use std::sync::Arc;
+
+use super::post::{FactoryCell, OnPanic, Post};
+use super::{Step, Turn};
+use crate::contract::factory::Factory;
+use crate::contract::failure::FailureKind;
+use crate::contract::request::{Envelope, Request, SharedEnvelope};
+use crate::contract::worker::{Outcome, Worker};
+use crate::lane::inlet::Inlet;
+use crate::lane::outlet::Outlet;
+use crate::lane::ring_lane::{Drained, Taker};
+use crate::measure::clock;
+use crate::measure::latency::Latencies;
+use crate::measure::tally::Phase;
+
+/// An inlet, a worker, an outlet.
+pub(crate) struct WorkStep<I, W: Worker<I>, F> {
+    inlet: Inlet<I>,
+    bench: Bench<I, W, F>,
+}
+
+/// The worker and everything behind it: what the inlet hands requests to.
+struct Bench<I, W: Worker<I>, F> {
+    /// `None` once it has been closed.
+    worker: Option<W>,
+    factory: Arc<FactoryCell<F>>,
+    outlet: Outlet<W::Out>,
+    /// A request that became several, some of which are still to come.
+    pending: Option<Pending>,
+    post: Post,
+    latencies: Option<Latencies>,
+    /// Values put in this turn.
+    put: usize,
+    guarded: bool,
+    requests: std::marker::PhantomData<fn(I)>,
+}
+
+struct Pending {
+    envelope: SharedEnvelope,
+    given: u64,
+}
+
+/// The most values of one request that are put in one turn, so that an endless one lets the others have theirs.
+const MOST_OF_ONE: usize = 256;
+
+impl<I, W: Worker<I>, F: Factory<Product = W>> WorkStep<I, W, F> {
+    pub(crate) fn new(
+        worker: W,
+        factory: Arc<FactoryCell<F>>,
+        inlet: Inlet<I>,
+        outlet: Outlet<W::Out>,
+        post: Post,
+    ) -> Self {
+        let latencies = post.latencies();
+        let guarded = outlet.runs_user_code();
+        let bench = Bench {
+            worker: Some(worker),
+            factory,
+            outlet,
+            pending: None,
+            post,
+            latencies,
+            put: 0,
+            guarded,
+            requests: std::marker::PhantomData,
+        };
+        Self { inlet, bench }
+    }
+
+    /// The inlet is not to be read again: what waits in it is dropped.
+    fn end_early(&mut self) -> Turn {
+        let panics = self.inlet.drop_all();
+        self.bench.post.cleanup_panics(panics);
+        self.bench.end()
+    }
+}
+
+impl<I, W: Worker<I>, F: Factory<Product = W>> Step for WorkStep<I, W, F> {
+    fn turn(&mut self, budget: usize) -> Turn {
+        let bench = &mut self.bench;
+        if bench.post.control.is_abandoned() || bench.outlet.is_closed() {
+            return self.end_early();
+        }
+        bench.post.tally.enter(Phase::Working);
+        bench.put = 0;
+        let (moved, end) = if bench.has_given_all() {
+            self.inlet.drain(budget, bench)
+        } else {
+            (0, Drained::Blocked)
+        };
+        bench.post.tally.enter(Phase::Waiting);
+        if bench.worker.is_none() {
+            return self.end_early();
+        }
+        if end == Drained::Closed && bench.has_given_all() {
+            return bench.end();
+        }
+        if moved == 0 && bench.put == 0 {
+            return Turn::Idle;
+        }
+        bench.outlet.flush();
+        Turn::Moved
+    }
+
+    fn abandon(&mut self) {
+        self.end_early();
+    }
+}
+
+impl<I, W: Worker<I>, F: Factory<Product = W>> Taker<I> for Bench<I, W, F> {
+    #[inline]
+    fn ready(&mut self) -> bool {
+        (self.pending.is_none() || self.has_given_all())
+            && self.worker.is_some()
+            && self.outlet.ready()
+    }
+
+    #[inline]
+    fn take(&mut self, request: Request<I>) {
+        let Some(worker) = &mut self.worker else { return };
+        self.post.tally.taken.add(1);
+        let Request { value, mut envelope } = request;
+        let measured = self.latencies.is_some() && envelope.stamp.is_measured();
+        let taken = if measured { clock::now() } else { 0 };
+        let outcome =
+            self.post.contain(FailureKind::Panicked, || worker.work(value, &mut envelope));
+        if measured {
+            self.record(taken, &envelope);
+        }
+        match outcome {
+            Some(Outcome::Emit(value)) => self.put(Request { value, envelope }),
+            Some(Outcome::EmitAll) => {
+                self.pending = Some(Pending { envelope: envelope.share(), given: 0 });
+                self.has_given_all();
+            }
+            Some(Outcome::Discard) => {
+                self.post.tally.discarded.add(1);
+                self.finish(envelope);
+            }
+            Some(Outcome::Fail(error)) => {
+                self.post.tally.failed.add(1);
+                self.post.fail(FailureKind::Failed, error.to_string());
+                self.finish(envelope);
+            }
+            None => {
+                self.post.tally.failed.add(1);
+                self.finish(envelope);
+                self.after_panic();
+            }
+        }
+    }
+}
+
+impl<I, W: Worker<I>, F: Factory<Product = W>> Bench<I, W, F> {
+    #[cold]
+    fn record(&mut self, taken: u64, envelope: &Envelope) {
+        if let Some(latencies) = &mut self.latencies {
+            latencies.record(envelope.stamp.nanos().unwrap_or(taken), taken);
+        }
+    }
+
+    #[inline]
+    fn put(&mut self, request: Request<W::Out>) {
+        self.put += 1;
+        let outlet = &mut self.outlet;
+        let panics = if self.guarded {
+            self.post.contain(FailureKind::ValuePanicked, || outlet.put(request))
+        } else {
+            Some(outlet.put(request))
+        };
+        match panics {
+            Some(panics) => {
+                self.post.tally.emitted.add(1);
+                self.post.cleanup_panics(panics);
+            }
+            None => self.post.tally.failed.add(1),
+        }
+    }
+
+    /// The request in hand has come to nothing.
+    fn finish(&mut self, envelope: Envelope) {
+        let panics = envelope.finish(false);
+        self.post.cleanup_panics(panics);
+    }
+
+    /// Puts what there is room for of a request that became several. True once all of it is put, or if there is
+    /// no such request.
+    fn has_given_all(&mut self) -> bool {
+        for _ in 0..MOST_OF_ONE {
+            let (Some(pending), Some(worker)) = (&mut self.pending, &mut self.worker) else {
+                return true;
+            };
+            if !self.outlet.ready() {
+                return false;
+            }
+            match self.post.contain(FailureKind::Panicked, || worker.next()) {
+                Some(Some(value)) => {
+                    pending.given += 1;
+                    if pending.given > 1 {
+                        self.post.tally.extra.add(1);
+                    }
+                    let envelope = pending.envelope.copy();
+                    self.put(Request { value, envelope });
+                }
+                Some(None) => self.settle(|tally| &tally.discarded, true),
+                None => {
+                    self.settle(|tally| &tally.failed, false);
+                    self.after_panic();
+                }
+            }
+        }
+        self.pending.is_none()
+    }
+
+    /// Ends the request that became several. One that gave nothing counts under `nothing`; one that gave something
+    /// and then came to grief counts there too, as one outcome more.
+    fn settle(
+        &mut self,
+        nothing: fn(&crate::measure::tally::StepTally) -> &crate::measure::tally::Counter,
+        whole: bool,
+    ) {
+        let Some(Pending { envelope, given }) = self.pending.take() else { return };
+        if given == 0 || !whole {
+            nothing(&self.post.tally).add(1);
+        }
+        if given > 0 && !whole {
+            self.post.tally.extra.add(1);
+        }
+        let panics = envelope.finish(whole && given > 0);
+        self.post.cleanup_panics(panics);
+    }
+
+    fn close_worker(&mut self) {
+        if let Some(mut worker) = self.worker.take() {
+            self.post.contain(FailureKind::ClosePanicked, || worker.close());
+            self.post.contain(FailureKind::ValuePanicked, || drop(worker));
+        }
+    }
+
+    /// What the stage does after its worker panicked; leaves no worker where the step is to end.
+    #[cold]
+    fn after_panic(&mut self) {
+        self.close_worker();
+        if self.post.stage.on_panic == OnPanic::Replace {
+            match self.post.make(&self.factory) {
+                Ok(worker) => self.worker = Some(worker),
+                Err(error) => self.post.fail(FailureKind::NotReplaced, error.to_string()),
+            }
+        }
+        if self.worker.is_none() {
+            self.post.control.stop();
+        }
+    }
+
+    /// Closes the worker, then the lanes, then hands over what was measured.
+    fn end(&mut self) -> Turn {
+        if self.post.tally.phase() == Phase::Ended {
+            return Turn::Ended;
+        }
+        self.post.tally.enter(Phase::Closing);
+        self.settle(|tally| &tally.dropped, false);
+        self.close_worker();
+        self.outlet = Outlet::Final;
+        self.post.end(self.latencies.take());
+        Turn::Ended
+    }
+}

@@ -1,0 +1,30 @@
+//! The one place that decides between `std` and `loom`.
+//!
+//! Everything two threads of a tract say to each other goes through what is named here: the ring, the
+//! atomics, the fence and the reference count of shared clean-ups. Under `--cfg loom` they are the model
+//! checker's, and the ring is a model with the contract and the orderings of `rtrb`.
+
+#[cfg(not(loom))]
+pub(crate) use {
+    rtrb as ring,
+    std::sync::Arc,
+    std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering, fence},
+};
+
+#[cfg(loom)]
+pub(crate) use {
+    loom::sync::Arc,
+    loom::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering, fence},
+};
+
+#[cfg(loom)]
+#[path = "../loom-tests/src/ring.rs"]
+pub(crate) mod ring;
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Locks, whether or not somebody panicked while holding it: user code may panic under our locks, and what
+/// they guard stays whole.
+pub(crate) fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,268 @@
+//! The report of a run: plain data for programs; `Display` is in [`super::table`].
+
+use std::time::Duration;
+
+use hdrhistogram::Histogram;
+
+use crate::contract::failure::Failure;
+use crate::decide::plan::{Plan, WorkerPlace};
+use crate::describe::kit::StageKind;
+use crate::idle::Idle;
+use crate::measure::tally::{LaneTally, Phase, StepTally};
+
+/// What a run came to: where every request went, how long things took, what went wrong, what ran where.
+///
+/// Every request a stage took is emitted, discarded, failed or dropped, exactly one of them; the ledger shows which.
+#[derive(Debug, Clone)]
+#[cfg_attr(feature = "json", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct Report {
+    /// The plan that was carried out.
+    pub plan: Plan,
+    /// How the run ended.
+    pub ending: Ending,
+    /// From the start to the end of the last thread.
+    pub elapsed: Duration,
+    /// The stages, in the order of the plan.
+    pub stages: Vec<StageReport>,
+    /// Every lane.
+    pub lanes: Vec<LaneReport>,
+    /// The threads, in the order of the plan.
+    pub threads: Vec<ThreadReport>,
+    /// What went wrong in user code, one for each different message of a stage.
+    pub failures: Vec<Failure>,
+    /// Workers that had not ended when a deadline passed. Their counts are as of then.
+    pub unfinished: Vec<Unfinished>,
+    /// Where the counts contradict each other: empty, or a defect of ringtract, or the trace of a copy that panicked.
+    pub imbalances: Vec<String>,
+}
+
+impl Report {
+    /// The report of the first stage whose name, or whole path, this is.
+    pub fn stage(&self, name: &str) -> Option<&StageReport> {
+        let at =
+            self.plan.stages.iter().position(|stage| stage.path == name || stage.name == name)?;
+        self.stages.get(at)
+    }
+
+    /// Requests that were put into a lane and never taken out: the run was stopped at a deadline, or a stage ended
+    /// early. Requests that wait for a receiver do not count.
+    pub fn dropped_in_lanes(&self) -> u64 {
+        self.lanes.iter().map(|lane| lane.dropped).sum()
+    }
+
+    /// Whether nothing was lost: no request was dropped anywhere, and the counts agree.
+    pub fn is_complete(&self) -> bool {
+        self.imbalances.is_empty()
+            && self.unfinished.is_empty()
+            && self.dropped_in_lanes() == 0
+            && self.stages.iter().all(|stage| stage.ledger.dropped == 0)
+    }
+
+    /// The report as JSON. Needs the feature `json`.
+    ///
+    /// # Panics
+    ///
+    /// Never: a report has nothing that JSON cannot say.
+    #[cfg(feature = "json")]
+    pub fn to_json(&self) -> String {
+        serde_json::to_string_pretty(self).expect("a report is plain data")
+    }
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "json", derive(serde::Serialize))]
+pub enum Ending {
+    /// Its sources or its input ended, or its output closed.
+    Natural,
+    /// It was asked to stop, by its owner or by a stage's policy, and drained.
+    Stopped,
+    /// A deadline passed, or it was dropped while its output took nothing; what was in flight was dropped.
+    GivenUp,
+}
+
+/// What became of the requests of a worker, or of a whole stage.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "json", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct Ledger {
+    /// Requests taken, or made by a source.
+    pub taken: u64,
+    /// Values passed on, or delivered by an output.
+    pub emitted: u64,
+    /// Outcomes of a request beyond its first, where one became several.
+    pub extra: u64,
+    /// Requests discarded.
+    pub discarded: u64,
+    /// Requests that failed: by an error or a panic.
+    pub failed: u64,
+    /// Requests taken and not passed on, because the run was given up.
+    pub dropped: u64,
+    /// Panics in user code, whether they failed a request or not.
+    pub panics: u64,
+    /// Clean-ups that panicked.
+    pub cleanup_panics: u64,
+}
+
+impl Ledger {
+    pub(crate) fn read(tally: &StepTally) -> Self {
+        Self {
+            taken: tally.taken.get(),
+            emitted: tally.emitted.get(),
+            extra: tally.extra.get(),
+            discarded: tally.discarded.get(),
+            failed: tally.failed.get(),
+            dropped: tally.dropped.get(),
+            panics: tally.panics.get(),
+            cleanup_panics: tally.cleanup_panics.get(),
+        }
+    }
+
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.taken += other.taken;
+        self.emitted += other.emitted;
+        self.extra += other.extra;
+        self.discarded += other.discarded;
+        self.failed += other.failed;
+        self.dropped += other.dropped;
+        self.panics += other.panics;
+        self.cleanup_panics += other.cleanup_panics;
+    }
+
+    /// Whether every request taken has exactly one outcome: `taken + extra = emitted + discarded + failed + dropped`.
+    pub fn is_balanced(&self) -> bool {
+        self.taken + self.extra == self.emitted + self.discarded + self.failed + self.dropped
+    }
+}
+
+/// A stage's part of a report.
+#[derive(Debug, Clone)]
+#[cfg_attr(feature = "json", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct StageReport {
+    /// Its path.
+    pub path: String,
+    /// What it is made of.
+    pub kind: StageKind,
+    /// Its workers together.
+    pub ledger: Ledger,
+    /// Its workers one by one.
+    pub workers: Vec<Ledger>,
+    /// Time in the worker, of the requests measured. Nothing for a source.
+    pub work: Latency,
+    /// Time from the start of a request to its leaving this stage, of the requests measured. Nothing for a source.
+    pub age: Latency,
+}
+
+/// A distribution of latencies, in nanoseconds, to 1 %.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "json", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct Latency {
+    /// Requests measured.
+    pub count: u64,
+    /// The shortest.
+    pub min: u64,
+    /// Half are at most this.
+    pub p50: u64,
+    /// 90 % are at most this.
+    pub p90: u64,
+    /// 99 % are at most this.
+    pub p99: u64,
+    /// 99.9 % are at most this.
+    pub p999: u64,
+    /// The longest; 68.7 s or more counts as 68.7 s.
+    pub max: u64,
+}
+
+impl Latency {
+    pub(crate) fn of(histogram: &Histogram<u64>) -> Self {
+        if histogram.is_empty() {
+            return Self::default();
+        }
+        Self {
+            count: histogram.len(),
+            min: histogram.min(),
+            p50: histogram.value_at_quantile(0.5),
+            p90: histogram.value_at_quantile(0.9),
+            p99: histogram.value_at_quantile(0.99),
+            p999: histogram.value_at_quantile(0.999),
+            max: histogram.max(),
+        }
+    }
+}
+
+/// What went through one lane.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "json", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct LaneReport {
+    /// The worker that puts.
+    pub from: WorkerPlace,
+    /// The worker that takes.
+    pub to: WorkerPlace,
+    /// Requests it can hold.
+    pub capacity: usize,
+    /// Requests put.
+    pub put: u64,
+    /// Requests taken.
+    pub taken: u64,
+    /// Requests put and never taken.
+    pub dropped: u64,
+    /// Requests that wait for a receiver that has not read them yet.
+    pub unread: u64,
+    /// Times that the producer came upon it full.
+    pub full_waits: u64,
+    /// The most requests that the consumer ever found in it.
+    pub high_water: u64,
+}
+
+impl LaneReport {
+    pub(crate) fn read(
+        (from, to): (WorkerPlace, WorkerPlace),
+        capacity: usize,
+        to_receiver: bool,
+        tally: &LaneTally,
+    ) -> Self {
+        let (put, taken) = (tally.put.get(), tally.taken.get());
+        let left = put.saturating_sub(taken);
+        let (dropped, unread) = if to_receiver { (0, left) } else { (left, 0) };
+        let (full_waits, high_water) = (tally.full_waits.get(), tally.high_water.get());
+        Self { from, to, capacity, put, taken, dropped, unread, full_waits, high_water }
+    }
+}
+
+/// What a thread asked for and got.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "json", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct ThreadReport {
+    /// Its name, whole.
+    pub name: String,
+    /// The core it asked to be pinned to.
+    pub core: Option<usize>,
+    /// Whether the system pinned it there.
+    pub pinned: bool,
+    /// What it did when nothing moved.
+    pub idle: Idle,
+    /// The workers it gave turns to.
+    pub workers: Vec<WorkerPlace>,
+}
+
+/// A worker that had not ended when a deadline passed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "json", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct Unfinished {
+    /// The path of its stage.
+    pub stage: String,
+    /// The worker, counted from 0.
+    pub worker: usize,
+    /// What it was doing. Workers that wait are held up by another on their thread.
+    pub phase: Phase,
+    /// Requests it had taken, the one in hand included.
+    pub taken: u64,
+    /// For how long, at least, it had been doing so.
+    pub since: Duration,
+}

@@ -1,0 +1,170 @@
+//! A report for people.
+
+use std::fmt;
+
+use super::report::{Ending, LaneReport, Latency, Report, StageReport};
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ending = match self.ending {
+            Ending::Natural => "ended",
+            Ending::Stopped => "stopped",
+            Ending::GivenUp => "given up",
+        };
+        writeln!(f, "{ending} after {:.3?}", self.elapsed)?;
+        self.stage_table().fmt(f)?;
+        self.lane_table().fmt(f)?;
+        for thread in &self.threads {
+            match (thread.core, thread.pinned) {
+                (Some(core), true) => writeln!(f, "thread {}: pinned to core {core}", thread.name)?,
+                (Some(core), false) => {
+                    writeln!(f, "thread {}: asked for core {core}, NOT pinned", thread.name)?;
+                }
+                (None, _) => {}
+            }
+        }
+        for failure in &self.failures {
+            writeln!(f, "failure: {failure}")?;
+        }
+        for late in &self.unfinished {
+            writeln!(
+                f,
+                "unfinished: {}[{}], {:?} at request {} for at least {:.3?}",
+                late.stage, late.worker, late.phase, late.taken, late.since
+            )?;
+        }
+        for imbalance in &self.imbalances {
+            writeln!(f, "imbalance: {imbalance}")?;
+        }
+        if self.is_complete() {
+            writeln!(f, "ledger balanced: every request accounted for, none dropped")?;
+        } else if self.imbalances.is_empty() {
+            let dropped: u64 = self.stages.iter().map(|stage| stage.ledger.dropped).sum();
+            let (lanes, unfinished) = (self.dropped_in_lanes(), self.unfinished.len());
+            writeln!(
+                f,
+                "ledger: {dropped} dropped in hand, {lanes} dropped in lanes, {unfinished} workers unfinished"
+            )?;
+        }
+        Ok(())
+    }
+}
+
+impl Report {
+    fn stage_table(&self) -> Table {
+        let header = [
+            "stage",
+            "workers",
+            "taken",
+            "emitted",
+            "discarded",
+            "failed",
+            "work p50",
+            "p99",
+            "p99.9",
+            "max",
+            "age p50",
+            "p99",
+            "max",
+        ];
+        let rows =
+            self.stages.iter().filter(|stage| !stage.workers.is_empty()).map(StageReport::row);
+        Table::new(&header, rows.collect())
+    }
+
+    /// One row per mesh: lanes between the same stages together.
+    fn lane_table(&self) -> Table {
+        let rows = self.plan.meshes.iter().map(|mesh| {
+            let lanes: Vec<&LaneReport> = self
+                .lanes
+                .iter()
+                .filter(|lane| (lane.from.stage, lane.to.stage) == (mesh.from, mesh.to))
+                .collect();
+            let sum =
+                |field: fn(&LaneReport) -> u64| lanes.iter().map(|&lane| field(lane)).sum::<u64>();
+            let high_water = lanes.iter().map(|lane| lane.high_water).max().unwrap_or(0);
+            let path = |stage: usize| self.plan.stages[stage].path.as_str();
+            vec![
+                format!("{} -> {}", path(mesh.from), path(mesh.to)),
+                mesh.lanes.to_string(),
+                mesh.capacity.to_string(),
+                sum(|lane| lane.put).to_string(),
+                high_water.to_string(),
+                sum(|lane| lane.full_waits).to_string(),
+                sum(|lane| lane.dropped).to_string(),
+            ]
+        });
+        let header = ["lanes", "count", "capacity", "put", "high water", "full waits", "dropped"];
+        Table::new(&header, rows.collect())
+    }
+}
+
+impl StageReport {
+    fn row(&self) -> Vec<String> {
+        let Self { path, ledger, workers, work, age, .. } = self;
+        let mut row = vec![path.clone(), workers.len().to_string()];
+        row.extend(
+            [ledger.taken, ledger.emitted, ledger.discarded, ledger.failed]
+                .map(|count| count.to_string()),
+        );
+        let time = |latency: &Latency, nanos: u64| {
+            if latency.count == 0 { "-".to_owned() } else { Nanos(nanos).to_string() }
+        };
+        row.extend([work.p50, work.p99, work.p999, work.max].map(|nanos| time(work, nanos)));
+        row.extend([age.p50, age.p99, age.max].map(|nanos| time(age, nanos)));
+        row
+    }
+}
+
+/// A time for people: three digits.
+struct Nanos(u64);
+
+impl fmt::Display for Nanos {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        #[expect(clippy::cast_precision_loss, reason = "three digits are shown")]
+        let nanos = self.0 as f64;
+        match self.0 {
+            0..1_000 => write!(f, "{nanos:.0} ns"),
+            1_000..10_000 => write!(f, "{:.2} us", nanos / 1e3),
+            10_000..1_000_000 => write!(f, "{:.0} us", nanos / 1e3),
+            1_000_000..10_000_000 => write!(f, "{:.2} ms", nanos / 1e6),
+            10_000_000..1_000_000_000 => write!(f, "{:.0} ms", nanos / 1e6),
+            _ => write!(f, "{:.1} s", nanos / 1e9),
+        }
+    }
+}
+
+/// Columns under a header, the first to the left and the others to the right.
+struct Table {
+    rows: Vec<Vec<String>>,
+}
+
+impl Table {
+    fn new(header: &[&str], mut rows: Vec<Vec<String>>) -> Self {
+        if !rows.is_empty() {
+            rows.insert(0, header.iter().map(|&cell| cell.to_owned()).collect());
+        }
+        Self { rows }
+    }
+}
+
+impl fmt::Display for Table {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let columns = self.rows.first().map_or(0, Vec::len);
+        let width = |column: usize| {
+            self.rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0)
+        };
+        let widths: Vec<usize> = (0..columns).map(width).collect();
+        for row in &self.rows {
+            for (column, (cell, &width)) in row.iter().zip(&widths).enumerate() {
+                if column == 0 {
+                    write!(f, "{cell:width$}")?;
+                } else {
+                    write!(f, "  {cell:>width$}")?;
+                }
+            }
+            writeln!(f)?;
+        }
+        Ok(())
+    }
+}
