@@ -3,7 +3,8 @@
 use std::fmt;
 use std::io;
 
-use crate::contract::BoxError;
+/// The error of user code, whatever it is.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Why a tract cannot be planned, initialised or started. Each names the stage by its path and says what to do.
 #[derive(Debug)]

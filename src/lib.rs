@@ -1,6 +1,7 @@
 //! Latency-sensitive pipelines inside one process.
 
 #![cfg_attr(not(loom), forbid(unsafe_code))]
+#![deny(missing_docs, unreachable_pub)]
 
 mod contract;
 mod decide;
@@ -14,7 +15,11 @@ mod step;
 mod sync;
 mod tell;
 
-pub use contract::BoxError;
+/// The models of `loom-tests`, which look at what is private here.
+#[cfg(loom)]
+#[path = "../loom-tests/src/models.rs"]
+pub mod models;
+
 pub use contract::factory::{
     Factory, Fallible, MakesSources, MakesWorkers, Plain, Shared, SharedHandle, kind, shared,
 };
@@ -33,7 +38,7 @@ pub use describe::ends::{
 };
 pub use describe::kit::StageKind;
 pub use describe::tract::{NoInput, Tract, fan_out, parallel, serial, source, worker};
-pub use error::Error;
+pub use error::{BoxError, Error};
 pub use idle::Idle;
 pub use lane::feed::{Feed, SendError, TrySendError};
 pub use lane::receiver::{Receiver, TryRecvError};

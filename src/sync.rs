@@ -13,9 +13,13 @@ pub(crate) use {
 
 #[cfg(loom)]
 pub(crate) use {
-    loom::sync::Arc,
+    arc::Arc,
     loom::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering, fence},
 };
+
+#[cfg(loom)]
+#[path = "../loom-tests/src/arc.rs"]
+mod arc;
 
 #[cfg(loom)]
 #[path = "../loom-tests/src/ring.rs"]

@@ -94,12 +94,12 @@ impl<T> Producer<T> {
         self.ring.capacity() - self.ring.distance(self.head.get(), self.tail.get())
     }
 
+    pub(crate) fn cached_slots(&self) -> usize {
+        self.ring.capacity() - self.ring.distance(self.head.get(), self.tail.get())
+    }
+
     pub(crate) fn is_full(&self) -> bool {
-        let full = || self.ring.distance(self.head.get(), self.tail.get()) == self.ring.capacity();
-        if full() {
-            self.slots();
-        }
-        full()
+        self.cached_slots() == 0 && self.slots() == 0
     }
 
     pub(crate) fn is_abandoned(&self) -> bool {
@@ -161,6 +161,10 @@ impl<T> Consumer<T> {
         let value = self.ring.slot(self.head.get()).with_mut(|slot| unsafe { (*slot).take() });
         self.head.set(self.ring.advance(self.head.get()));
         value.expect("a slot between head and tail is full")
+    }
+
+    pub(crate) fn cached_slots(&self) -> usize {
+        self.ring.distance(self.head.get(), self.tail.get())
     }
 
     pub(crate) fn slots(&self) -> usize {

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use super::BoxError;
 use super::input::Input;
 use super::request::Envelope;
 use super::worker::{Outcome, SharedWorker, Worker};
+use crate::error::BoxError;
 
 /// Makes the workers (or sources) of one stage, may fail, may own what they share.
 ///

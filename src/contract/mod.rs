@@ -7,8 +7,3 @@ pub(crate) mod input;
 pub(crate) mod output;
 pub(crate) mod request;
 pub(crate) mod worker;
-
-use std::error::Error;
-
-/// The error of user code, whatever it is.
-pub type BoxError = Box<dyn Error + Send + Sync>;

@@ -103,8 +103,9 @@ impl Envelope {
     }
 
     /// The request dies. Returns how many clean-ups panicked.
+    #[inline]
     pub(crate) fn finish(self, success: bool) -> u64 {
-        self.cleanups.map_or(0, |mut cleanups| cleanups.finish(success))
+        self.cleanups.map_or(0, |cleanups| finish(cleanups, success))
     }
 
     /// From now on the request is the user's: dropped, it has succeeded.
@@ -121,6 +122,11 @@ impl Envelope {
             cleanups: self.cleanups.map(|cleanups| cleanups.share()),
         }
     }
+}
+
+#[cold]
+fn finish(mut cleanups: Box<Cleanups>, success: bool) -> u64 {
+    cleanups.finish(success)
 }
 
 impl fmt::Debug for Envelope {

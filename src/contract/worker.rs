@@ -1,7 +1,7 @@
 //! Workers: one request in, and what became of it out.
 
-use super::BoxError;
 use super::request::Envelope;
+use crate::error::BoxError;
 
 /// What became of a request in a worker.
 #[derive(Debug)]

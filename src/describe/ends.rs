@@ -4,10 +4,10 @@ use std::fmt;
 use std::sync::{Arc, Mutex};
 
 use super::kit::{InputKit, Kit, OutputKit, ReceiverKit};
-use crate::contract::BoxError;
 use crate::contract::input::Input;
 use crate::contract::output::Output;
 use crate::contract::request::Request;
+use crate::error::BoxError;
 use crate::error::{Error, MAX_CAPACITY};
 use crate::lane::feed::{self, Feed, FeedInput};
 use crate::lane::receiver::{self, Receiver};
@@ -50,11 +50,7 @@ where
     P: Input<Item = T> + 'static,
     E: Into<BoxError>,
 {
-    let opener = Box::new(move || {
-        let input = open().map_err(Into::into)?;
-        Ok(Box::new(input) as Box<dyn Input<Item = T>>)
-    });
-    Arc::new(InputKit(Mutex::new(Some(opener))))
+    Arc::new(InputKit::new(Box::new(move || open().map_err(Into::into))))
 }
 
 /// An input for one run, opened on the thread that will use it, after every worker has been made.
@@ -137,11 +133,8 @@ where
     P: Output<T> + 'static,
     E: Into<BoxError>,
 {
-    let opener = Box::new(move || {
-        let output = open().map_err(Into::into)?;
-        Ok(Box::new(output) as Box<dyn Output<T>>)
-    });
-    OutputEnd::new(Some(Arc::new(OutputKit(Mutex::new(Some(opener))))))
+    let kit = OutputKit::new(Box::new(move || open().map_err(Into::into)));
+    OutputEnd::new(Some(Arc::new(kit)))
 }
 
 /// An output that calls a closure with each value.

@@ -8,12 +8,12 @@ use std::any::Any;
 use std::marker::PhantomData;
 use std::sync::{Arc, Mutex};
 
-use crate::contract::BoxError;
 use crate::contract::factory::Factory;
 use crate::contract::input::Input;
 use crate::contract::output::Output;
 use crate::contract::request::Request;
 use crate::contract::worker::Worker;
+use crate::error::BoxError;
 use crate::error::{Error, panic_message};
 use crate::lane::Load;
 use crate::lane::fork::Fork;
@@ -257,9 +257,15 @@ fn open<E>(opener: Opener<E>, post: &Post) -> Result<E, Error> {
 }
 
 /// The input of one run.
-pub(crate) struct InputKit<T>(pub(crate) Mutex<Option<Opener<Box<dyn Input<Item = T>>>>>);
+pub(crate) struct InputKit<P>(Mutex<Option<Opener<P>>>);
 
-impl<T: Send + 'static> Kit for InputKit<T> {
+impl<P> InputKit<P> {
+    pub(crate) fn new(opener: Opener<P>) -> Self {
+        Self(Mutex::new(Some(opener)))
+    }
+}
+
+impl<P: Input<Item: Send + 'static> + 'static> Kit for InputKit<P> {
     fn kind(&self) -> StageKind {
         StageKind::Input
     }
@@ -269,7 +275,7 @@ impl<T: Send + 'static> Kit for InputKit<T> {
     }
 
     fn outlet(&self, fork: &Fork, wires: &mut dyn Wires) -> Erased {
-        Box::new(wire_outlet::<T>(fork, wires))
+        Box::new(wire_outlet::<P::Item>(fork, wires))
     }
 
     fn step(
@@ -283,7 +289,7 @@ impl<T: Send + 'static> Kit for InputKit<T> {
         let outlet = typed_outlet(outlet);
         Some(Box::new(move || {
             let input = open(opener, &post)?;
-            Ok(Box::new(SourceStep::new(Opened(input), outlet, post)))
+            Ok(Box::new(SourceStep::new(input, outlet, post)))
         }))
     }
 
@@ -292,36 +298,19 @@ impl<T: Send + 'static> Kit for InputKit<T> {
     }
 }
 
-/// A boxed input as an input. (Boxes of iterators are iterators already, so boxes cannot be inputs by themselves.)
-struct Opened<T>(Box<dyn Input<Item = T>>);
+/// The output of one run.
+pub(crate) struct OutputKit<T, P> {
+    opener: Mutex<Option<Opener<P>>>,
+    requests: PhantomData<fn(T)>,
+}
 
-impl<T> Input for Opened<T> {
-    type Item = T;
-
-    fn next(
-        &mut self,
-        request: &mut crate::contract::request::Envelope,
-    ) -> crate::contract::input::Next<T> {
-        self.0.next(request)
-    }
-
-    fn stop(&mut self) -> bool {
-        self.0.stop()
-    }
-
-    fn idle(&mut self) {
-        self.0.idle();
-    }
-
-    fn close(&mut self) {
-        self.0.close();
+impl<T, P> OutputKit<T, P> {
+    pub(crate) fn new(opener: Opener<P>) -> Self {
+        Self { opener: Mutex::new(Some(opener)), requests: PhantomData }
     }
 }
 
-/// The output of one run.
-pub(crate) struct OutputKit<T>(pub(crate) Mutex<Option<Opener<Box<dyn Output<T>>>>>);
-
-impl<T: Send + 'static> Kit for OutputKit<T> {
+impl<T: Send + 'static, P: Output<T> + 'static> Kit for OutputKit<T, P> {
     fn kind(&self) -> StageKind {
         StageKind::Output
     }
@@ -341,7 +330,7 @@ impl<T: Send + 'static> Kit for OutputKit<T> {
         load: Option<Arc<Load>>,
         _outlet: Erased,
     ) -> Option<StepBuilder> {
-        let opener = lock(&self.0).take()?;
+        let opener = lock(&self.opener).take()?;
         let inlet = Inlet::new(typed_lanes::<T>(lanes), load);
         Some(Box::new(move || {
             let output = open(opener, &post)?;

@@ -15,14 +15,17 @@ pub(crate) mod ring_lane;
 pub(crate) struct Load(crossbeam_utils::CachePadded<crate::sync::AtomicUsize>);
 
 impl Load {
+    #[inline]
     pub(crate) fn get(&self) -> usize {
         self.0.load(crate::sync::Ordering::Relaxed)
     }
 
+    #[inline]
     fn raise(&self) {
         self.0.fetch_add(1, crate::sync::Ordering::Relaxed);
     }
 
+    #[inline]
     fn lower(&self) {
         self.0.fetch_sub(1, crate::sync::Ordering::Relaxed);
     }

@@ -31,10 +31,19 @@ enum Vacancy {
 impl<T> Outlet<T> {
     /// Whether the next request can be put, and settles where. True until that put, but a choice among workers
     /// grows stale: ask right before.
+    #[inline(always)]
     pub(crate) fn ready(&mut self) -> bool {
         match self {
             Self::Final => true,
             Self::Lane(lane) => lane.has_room(),
+            fork => fork.fork_ready(),
+        }
+    }
+
+    #[inline(never)]
+    fn fork_ready(&mut self) -> bool {
+        match self {
+            Self::Final | Self::Lane(_) => true,
             Self::Route(route) => route.choose() > Vacancy::None,
             Self::Broadcast(broadcast) => broadcast.branches.iter_mut().all(Self::ready),
         }
@@ -51,6 +60,7 @@ impl<T> Outlet<T> {
     }
 
     /// Puts a request, after [`ready`](Self::ready) said so. Returns how many clean-ups panicked.
+    #[inline(always)]
     pub(crate) fn put(&mut self, request: Request<T>) -> u64 {
         match self {
             Self::Final => request.envelope.finish(true),
@@ -58,6 +68,14 @@ impl<T> Outlet<T> {
                 lane.put(request);
                 0
             }
+            fork => fork.fork_put(request),
+        }
+    }
+
+    #[inline(never)]
+    fn fork_put(&mut self, request: Request<T>) -> u64 {
+        match self {
+            Self::Final | Self::Lane(_) => self.put(request),
             Self::Route(route) => route.put(request),
             Self::Broadcast(broadcast) => broadcast.put(request),
         }

@@ -58,19 +58,25 @@ pub(crate) struct LaneTx<T> {
 impl<T> LaneTx<T> {
     /// Whether the next put finds room. Stays true until that put. A lane whose consumer is gone swallows what
     /// is put, so it always has room.
+    #[inline(always)]
     pub(crate) fn has_room(&mut self) -> bool {
         let room = if self.staged.is_empty() {
             !self.ring.is_full()
         } else {
-            self.ring.slots() > self.staged.len()
+            let staged = self.staged.len();
+            self.ring.cached_slots() > staged || self.ring.slots() > staged
         };
+        room && !self.full || self.has_room_at_the_brim(room)
+    }
+
+    /// Once it was full, or is: counts how often that comes about.
+    #[cold]
+    fn has_room_at_the_brim(&mut self, room: bool) -> bool {
         let open = room || self.is_closed();
-        if open {
-            self.full = false;
-        } else if !self.full {
-            self.full = true;
-            self.tally.full_waits.add(1);
+        if !open && !self.full {
+            self.tally.producer.full_waits.add(1);
         }
+        self.full = !open;
         open
     }
 
@@ -88,6 +94,7 @@ impl<T> LaneTx<T> {
     }
 
     /// Puts a request, for which [`has_room`](Self::has_room) found room.
+    #[inline(always)]
     pub(crate) fn put(&mut self, request: Request<T>) {
         self.put += 1;
         if let Some(load) = &self.load {
@@ -98,33 +105,63 @@ impl<T> LaneTx<T> {
             if self.staged.len() == self.batch {
                 self.flush();
             }
-        } else {
-            self.publish_one(request);
+        } else if let Err(ring::PushError::Full(request)) = self.ring.push(request) {
+            bury(request);
         }
     }
 
-    fn publish_one(&mut self, request: Request<T>) {
-        // Full only where the consumer is gone: the request dies here, and counts as lost in this lane.
-        if let Err(ring::PushError::Full(request)) = self.ring.push(request) {
-            request.envelope.finish(false);
+    /// Puts what `make` makes until it has nothing, there is no room, or `budget` is used up; returns how many.
+    /// Batches are written in place.
+    #[inline(always)]
+    pub(crate) fn fill(
+        &mut self,
+        budget: usize,
+        mut make: impl FnMut() -> Option<Request<T>>,
+    ) -> usize {
+        let mut moved = 0;
+        while moved < budget && self.has_room() {
+            let wanted = self.batch.min(budget - moved);
+            let got = if wanted == 1 {
+                make().map_or(0, |request| {
+                    self.put(request);
+                    1
+                })
+            } else {
+                self.fill_batch(wanted, &mut make)
+            };
+            moved += got;
+            if got < wanted {
+                break;
+            }
         }
+        moved
+    }
+
+    #[inline(always)]
+    fn fill_batch(&mut self, wanted: usize, make: impl FnMut() -> Option<Request<T>>) -> usize {
+        self.flush();
+        let free = self.ring.cached_slots().clamp(1, wanted);
+        let Ok(chunk) = self.ring.write_chunk_uninit(free) else { return 0 };
+        let got = chunk.fill_from_iter(std::iter::from_fn(make));
+        self.put += got as u64;
+        if let Some(load) = &self.load {
+            (0..got).for_each(|_| load.raise());
+        }
+        got
     }
 
     /// Publishes what was put and the count of it.
+    #[inline]
     pub(crate) fn flush(&mut self) {
         if !self.staged.is_empty() {
             match self.ring.write_chunk_uninit(self.staged.len()) {
                 Ok(chunk) => {
                     chunk.fill_from_iter(self.staged.drain(..));
                 }
-                Err(_) => {
-                    for request in self.staged.drain(..) {
-                        request.envelope.finish(false);
-                    }
-                }
+                Err(_) => self.staged.drain(..).for_each(bury),
             }
         }
-        self.tally.put.set(self.put);
+        self.tally.producer.put.set(self.put);
     }
 }
 
@@ -132,6 +169,12 @@ impl<T> Drop for LaneTx<T> {
     fn drop(&mut self) {
         self.flush();
     }
+}
+
+/// A lane is full at the put only where its consumer is gone: the request dies here, and counts as lost in the lane.
+#[cold]
+fn bury<T>(request: Request<T>) {
+    request.envelope.finish(false);
 }
 
 /// What takes requests out of a lane, one at a time.
@@ -179,7 +222,10 @@ impl<T> LaneRx<T> {
             if moved == budget {
                 break Drained::Budget;
             }
-            let waiting = self.ring.slots();
+            let waiting = match self.ring.cached_slots() {
+                0 => self.look(),
+                known => known,
+            };
             if waiting == 0 {
                 // Abandoned first, then empty again: what was pushed last is not missed.
                 // Pairs with the release of the producer's drop, inside the ring.
@@ -188,7 +234,6 @@ impl<T> LaneRx<T> {
                 }
                 break Drained::Empty;
             }
-            self.tally.high_water.raise_to(waiting as u64);
             let wanted = waiting.min(self.chunk).min(budget - moved);
             let got = self.drain_chunk(wanted, taker);
             moved += got;
@@ -198,9 +243,16 @@ impl<T> LaneRx<T> {
         };
         if moved > 0 {
             self.taken += moved as u64;
-            self.tally.taken.set(self.taken);
+            self.tally.consumer.taken.set(self.taken);
         }
         (moved, end)
+    }
+
+    /// Asks the ring itself how many are waiting, which costs a shared cache line.
+    fn look(&mut self) -> usize {
+        let waiting = self.ring.slots();
+        self.tally.consumer.high_water.raise_to(waiting as u64);
+        waiting
     }
 
     fn drain_chunk(&mut self, wanted: usize, taker: &mut impl Taker<T>) -> usize {
@@ -226,11 +278,12 @@ impl<T> LaneRx<T> {
 
     /// Takes one request.
     pub(crate) fn pop(&mut self) -> Option<Request<T>> {
-        let waiting = self.ring.slots();
+        if self.ring.cached_slots() == 0 && self.look() == 0 {
+            return None;
+        }
         let request = self.ring.pop().ok()?;
-        self.tally.high_water.raise_to(waiting as u64);
         self.taken += 1;
-        self.tally.taken.set(self.taken);
+        self.tally.consumer.taken.set(self.taken);
         Some(request)
     }
 

@@ -38,6 +38,7 @@ fn counter_is_sound() -> bool {
 }
 
 /// Nanoseconds since the process's epoch.
+#[inline]
 pub(crate) fn now() -> u64 {
     let clock = Clock::global();
     match &clock.counter {

@@ -4,6 +4,8 @@
 //! locked instruction. A reader on another thread sees a value that was true a moment ago; after the thread
 //! has been joined it sees the last one.
 
+use crossbeam_utils::CachePadded;
+
 use crate::sync::{AtomicU8, AtomicU64, Ordering::Relaxed};
 
 /// A counter with a single writer.
@@ -11,18 +13,22 @@ use crate::sync::{AtomicU8, AtomicU64, Ordering::Relaxed};
 pub(crate) struct Counter(AtomicU64);
 
 impl Counter {
+    #[inline]
     pub(crate) fn get(&self) -> u64 {
         self.0.load(Relaxed)
     }
 
+    #[inline]
     pub(crate) fn set(&self, value: u64) {
         self.0.store(value, Relaxed);
     }
 
+    #[inline]
     pub(crate) fn add(&self, n: u64) {
         self.set(self.get() + n);
     }
 
+    #[inline]
     pub(crate) fn raise_to(&self, value: u64) {
         if value > self.get() {
             self.set(value);
@@ -50,10 +56,12 @@ pub(crate) struct StepTally {
 }
 
 impl StepTally {
+    #[inline]
     pub(crate) fn enter(&self, phase: Phase) {
         self.phase.store(phase as u8, Relaxed);
     }
 
+    #[inline]
     pub(crate) fn phase(&self) -> Phase {
         match self.phase.load(Relaxed) {
             0 => Phase::Waiting,
@@ -80,15 +88,23 @@ pub enum Phase {
     Ended = 3,
 }
 
-/// What went through one lane.
+/// What went through one lane. The two sides are written by different threads, so they lie on different cache lines.
 #[derive(Debug, Default)]
 pub(crate) struct LaneTally {
-    /// Written by the producer.
+    pub(crate) producer: CachePadded<ProducerTally>,
+    pub(crate) consumer: CachePadded<ConsumerTally>,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct ProducerTally {
     pub(crate) put: Counter,
-    /// Turns in which the producer found the lane full after one in which it had not.
+    /// Times that the lane was found full after it had not been.
     pub(crate) full_waits: Counter,
-    /// Written by the consumer.
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct ConsumerTally {
     pub(crate) taken: Counter,
-    /// The most requests the consumer ever found in it.
+    /// The most requests ever found in it.
     pub(crate) high_water: Counter,
 }

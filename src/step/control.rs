@@ -1,10 +1,12 @@
 //! What the owner of a run asks of its steps.
 
+use crossbeam_utils::CachePadded;
+
 use crate::sync::{AtomicU8, Ordering};
 
 /// One word that every step reads at every turn. It only ever rises.
 #[derive(Debug, Default)]
-pub(crate) struct Control(AtomicU8);
+pub(crate) struct Control(CachePadded<AtomicU8>);
 
 const START: u8 = 1;
 const STOP: u8 = 2;
@@ -16,6 +18,7 @@ impl Control {
         self.0.fetch_max(START, Ordering::Relaxed);
     }
 
+    #[inline]
     pub(crate) fn has_started(&self) -> bool {
         self.0.load(Ordering::Relaxed) >= START
     }
@@ -31,10 +34,12 @@ impl Control {
         self.0.fetch_max(ABANDON, Ordering::Relaxed);
     }
 
+    #[inline]
     pub(crate) fn is_stopping(&self) -> bool {
         self.0.load(Ordering::Relaxed) >= STOP
     }
 
+    #[inline]
     pub(crate) fn is_abandoned(&self) -> bool {
         self.0.load(Ordering::Relaxed) >= ABANDON
     }

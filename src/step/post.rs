@@ -7,9 +7,9 @@ use std::sync::{Arc, Mutex};
 use crossbeam_utils::CachePadded;
 
 use super::control::Control;
-use crate::contract::BoxError;
 use crate::contract::factory::Factory;
 use crate::contract::failure::{Failure, FailureKind};
+use crate::error::BoxError;
 use crate::error::{Error, panic_message};
 use crate::measure::Measure;
 use crate::measure::latency::Latencies;
@@ -100,16 +100,23 @@ impl Post {
     }
 
     /// Counts clean-ups that panicked.
+    #[inline]
     pub(crate) fn cleanup_panics(&self, panics: u64) {
         if panics > 0 {
-            self.tally.cleanup_panics.add(panics);
-            for _ in 0..panics {
-                self.fail(FailureKind::CleanupPanicked, "a clean-up panicked".to_owned());
-            }
+            self.some_cleanups_panicked(panics);
+        }
+    }
+
+    #[cold]
+    fn some_cleanups_panicked(&self, panics: u64) {
+        self.tally.cleanup_panics.add(panics);
+        for _ in 0..panics {
+            self.fail(FailureKind::CleanupPanicked, "a clean-up panicked".to_owned());
         }
     }
 
     /// Runs user code; what it panicked with is counted, kept and told.
+    #[inline]
     pub(crate) fn contain<R>(&self, kind: FailureKind, code: impl FnOnce() -> R) -> Option<R> {
         match catch_unwind(AssertUnwindSafe(code)) {
             Ok(result) => Some(result),

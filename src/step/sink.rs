@@ -12,33 +12,36 @@ use crate::measure::latency::Latencies;
 use crate::measure::tally::Phase;
 
 /// An inlet and an output.
-pub(crate) struct SinkStep<T> {
+pub(crate) struct SinkStep<T, P> {
     inlet: Inlet<T>,
-    end: End<T>,
+    end: End<P>,
 }
 
 /// The output and its counters: what the inlet hands requests to.
-struct End<T> {
-    output: Box<dyn Output<T>>,
+struct End<P> {
+    output: P,
     closed: bool,
+    taken: u64,
+    emitted: u64,
     post: Post,
     latencies: Option<Latencies>,
 }
 
-impl<T> SinkStep<T> {
-    pub(crate) fn new(output: Box<dyn Output<T>>, inlet: Inlet<T>, post: Post) -> Self {
+impl<T, P: Output<T>> SinkStep<T, P> {
+    pub(crate) fn new(output: P, inlet: Inlet<T>, post: Post) -> Self {
         let latencies = post.latencies();
-        Self { inlet, end: End { output, closed: false, post, latencies } }
+        Self { inlet, end: End { output, closed: false, taken: 0, emitted: 0, post, latencies } }
     }
 
     fn end_early(&mut self) -> Turn {
         let panics = self.inlet.drop_all();
         self.end.post.cleanup_panics(panics);
-        self.end.close()
+        self.end.close::<T>()
     }
 }
 
-impl<T> Taker<T> for End<T> {
+impl<T, P: Output<T>> Taker<T> for End<P> {
+    #[inline(always)]
     fn ready(&mut self) -> bool {
         let output = &mut self.output;
         match self.post.contain(FailureKind::Panicked, || output.room()) {
@@ -52,14 +55,16 @@ impl<T> Taker<T> for End<T> {
         }
     }
 
+    #[inline(always)]
     fn take(&mut self, mut request: Request<T>) {
-        self.post.tally.taken.add(1);
+        self.taken += 1;
+        self.post.tally.taken.set(self.taken);
         let stamp = request.envelope.stamp;
         let taken = if stamp.is_measured() { clock::now() } else { 0 };
         request.envelope.deliver();
         let output = &mut self.output;
         match self.post.contain(FailureKind::Panicked, || output.put(request)) {
-            Some(()) => self.post.tally.emitted.add(1),
+            Some(()) => self.emitted += 1,
             None => self.post.tally.failed.add(1),
         }
         if let (true, Some(latencies)) = (stamp.is_measured(), &mut self.latencies) {
@@ -68,8 +73,11 @@ impl<T> Taker<T> for End<T> {
     }
 }
 
-impl<T> End<T> {
-    fn close(&mut self) -> Turn {
+impl<P> End<P> {
+    fn close<T>(&mut self) -> Turn
+    where
+        P: Output<T>,
+    {
         if self.post.tally.phase() == Phase::Ended {
             return Turn::Ended;
         }
@@ -81,19 +89,20 @@ impl<T> End<T> {
     }
 }
 
-impl<T> Step for SinkStep<T> {
+impl<T, P: Output<T>> Step for SinkStep<T, P> {
     fn turn(&mut self, budget: usize) -> Turn {
         if self.end.post.control.is_abandoned() {
             return self.end_early();
         }
         self.end.post.tally.enter(Phase::Working);
         let (moved, end) = self.inlet.drain(budget, &mut self.end);
+        self.end.post.tally.emitted.set(self.end.emitted);
         self.end.post.tally.enter(Phase::Waiting);
         if self.end.closed {
             return self.end_early();
         }
         match end {
-            Drained::Closed => self.end.close(),
+            Drained::Closed => self.end.close::<T>(),
             _ if moved > 0 => Turn::Moved,
             _ => Turn::Idle,
         }

@@ -23,6 +23,7 @@ impl Stamper {
     }
 
     /// Completes the stamp of a new request. One that has a start keeps it.
+    #[inline(always)]
     fn stamp(&mut self, stamp: &mut Stamp) {
         let Measure::OneIn(period) = self.measure else { return };
         let measured = self.left == 0;
@@ -38,54 +39,58 @@ pub(crate) struct SourceStep<S: Input> {
     post: Post,
     stamper: Stamper,
     stopping: bool,
+    taken: u64,
+    emitted: u64,
     /// Whether `put` may run user code: a copy, or the drop of a value.
     guarded: bool,
-}
-
-/// What one request of a source came to.
-enum Given {
-    One,
-    None,
-    End,
 }
 
 impl<S: Input> SourceStep<S> {
     pub(crate) fn new(input: S, outlet: Outlet<S::Item>, post: Post) -> Self {
         let stamper = Stamper::new(post.measure);
         let guarded = outlet.runs_user_code();
-        Self { input, outlet, post, stamper, stopping: false, guarded }
+        Self { input, outlet, post, stamper, stopping: false, taken: 0, emitted: 0, guarded }
     }
 
-    fn give(&mut self) -> Given {
-        let mut envelope = Envelope::new(Stamp::NONE);
-        let input = &mut self.input;
-        let next = self.post.contain(FailureKind::Panicked, || input.next(&mut envelope));
-        match next {
-            Some(Next::Value(value)) => {
-                self.stamper.stamp(&mut envelope.stamp);
-                self.post.tally.taken.add(1);
-                self.put(Request { value, envelope });
-                Given::One
+    /// Makes and puts up to `budget` requests; returns how many, and whether the input has ended.
+    #[inline(always)]
+    fn pump(&mut self, budget: usize) -> (usize, bool) {
+        let Self { input, outlet, post, stamper, guarded, .. } = self;
+        let mut ended = false;
+        let mut make = || {
+            let mut envelope = Envelope::new(Stamp::NONE);
+            match post.contain(FailureKind::Panicked, || input.next(&mut envelope)) {
+                Some(Next::Value(value)) => {
+                    stamper.stamp(&mut envelope.stamp);
+                    return Some(Request { value, envelope });
+                }
+                Some(Next::Nothing | Next::NotBefore(_)) => {}
+                Some(Next::Ended) | None => ended = true,
             }
-            Some(Next::Nothing | Next::NotBefore(_)) => Given::None,
-            Some(Next::Ended) | None => Given::End,
-        }
-    }
-
-    fn put(&mut self, request: Request<S::Item>) {
-        let outlet = &mut self.outlet;
-        let panics = if self.guarded {
-            self.post.contain(FailureKind::ValuePanicked, || outlet.put(request))
-        } else {
-            Some(outlet.put(request))
+            None
         };
-        match panics {
-            Some(panics) => {
-                self.post.tally.emitted.add(1);
-                self.post.cleanup_panics(panics);
-            }
-            None => self.post.tally.failed.add(1),
+        if let Outlet::Lane(lane) = outlet {
+            let moved = lane.fill(budget, make);
+            self.emitted += moved as u64;
+            return (moved, ended);
         }
+        let mut moved = 0;
+        while moved < budget && outlet.ready() {
+            let Some(request) = make() else { break };
+            moved += 1;
+            let panics = match *guarded {
+                true => post.contain(FailureKind::ValuePanicked, || outlet.put(request)),
+                false => Some(outlet.put(request)),
+            };
+            match panics {
+                Some(panics) => {
+                    self.emitted += 1;
+                    post.cleanup_panics(panics);
+                }
+                None => post.tally.failed.add(1),
+            }
+        }
+        (moved, ended)
     }
 
     /// Closes the input, then the lanes, then hands over what was measured.
@@ -115,18 +120,10 @@ impl<S: Input> Step for SourceStep<S> {
             }
         }
         self.post.tally.enter(Phase::Working);
-        let mut moved = 0;
-        let mut ended = false;
-        while moved < budget && self.outlet.ready() {
-            match self.give() {
-                Given::One => moved += 1,
-                Given::None => break,
-                Given::End => {
-                    ended = true;
-                    break;
-                }
-            }
-        }
+        let (moved, ended) = self.pump(budget);
+        self.taken += moved as u64;
+        self.post.tally.taken.set(self.taken);
+        self.post.tally.emitted.set(self.emitted);
         self.post.tally.enter(Phase::Waiting);
         if ended {
             return self.end();

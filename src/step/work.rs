@@ -31,8 +31,8 @@ struct Bench<I, W: Worker<I>, F> {
     pending: Option<Pending>,
     post: Post,
     latencies: Option<Latencies>,
-    /// Values put in this turn.
-    put: usize,
+    taken: u64,
+    emitted: u64,
     guarded: bool,
     requests: std::marker::PhantomData<fn(I)>,
 }
@@ -62,7 +62,8 @@ impl<I, W: Worker<I>, F: Factory<Product = W>> WorkStep<I, W, F> {
             pending: None,
             post,
             latencies,
-            put: 0,
+            taken: 0,
+            emitted: 0,
             guarded,
             requests: std::marker::PhantomData,
         };
@@ -84,20 +85,21 @@ impl<I, W: Worker<I>, F: Factory<Product = W>> Step for WorkStep<I, W, F> {
             return self.end_early();
         }
         bench.post.tally.enter(Phase::Working);
-        bench.put = 0;
+        let emitted = bench.emitted;
         let (moved, end) = if bench.has_given_all() {
             self.inlet.drain(budget, bench)
         } else {
             (0, Drained::Blocked)
         };
         bench.post.tally.enter(Phase::Waiting);
+        bench.post.tally.emitted.set(bench.emitted);
         if bench.worker.is_none() {
             return self.end_early();
         }
         if end == Drained::Closed && bench.has_given_all() {
             return bench.end();
         }
-        if moved == 0 && bench.put == 0 {
+        if moved == 0 && bench.emitted == emitted {
             return Turn::Idle;
         }
         bench.outlet.flush();
@@ -110,17 +112,19 @@ impl<I, W: Worker<I>, F: Factory<Product = W>> Step for WorkStep<I, W, F> {
 }
 
 impl<I, W: Worker<I>, F: Factory<Product = W>> Taker<I> for Bench<I, W, F> {
-    #[inline]
+    #[inline(always)]
     fn ready(&mut self) -> bool {
         (self.pending.is_none() || self.has_given_all())
             && self.worker.is_some()
             && self.outlet.ready()
     }
 
-    #[inline]
+    #[inline(always)]
     fn take(&mut self, request: Request<I>) {
         let Some(worker) = &mut self.worker else { return };
-        self.post.tally.taken.add(1);
+        self.taken += 1;
+        // Told at each request, so that one that never comes back can be named.
+        self.post.tally.taken.set(self.taken);
         let Request { value, mut envelope } = request;
         let measured = self.latencies.is_some() && envelope.stamp.is_measured();
         let taken = if measured { clock::now() } else { 0 };
@@ -161,9 +165,8 @@ impl<I, W: Worker<I>, F: Factory<Product = W>> Bench<I, W, F> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn put(&mut self, request: Request<W::Out>) {
-        self.put += 1;
         let outlet = &mut self.outlet;
         let panics = if self.guarded {
             self.post.contain(FailureKind::ValuePanicked, || outlet.put(request))
@@ -172,7 +175,7 @@ impl<I, W: Worker<I>, F: Factory<Product = W>> Bench<I, W, F> {
         };
         match panics {
             Some(panics) => {
-                self.post.tally.emitted.add(1);
+                self.emitted += 1;
                 self.post.cleanup_panics(panics);
             }
             None => self.post.tally.failed.add(1),

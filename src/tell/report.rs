@@ -225,10 +225,11 @@ impl LaneReport {
         to_receiver: bool,
         tally: &LaneTally,
     ) -> Self {
-        let (put, taken) = (tally.put.get(), tally.taken.get());
+        let (put, taken) = (tally.producer.put.get(), tally.consumer.taken.get());
         let left = put.saturating_sub(taken);
         let (dropped, unread) = if to_receiver { (0, left) } else { (left, 0) };
-        let (full_waits, high_water) = (tally.full_waits.get(), tally.high_water.get());
+        let (full_waits, high_water) =
+            (tally.producer.full_waits.get(), tally.consumer.high_water.get());
         Self { from, to, capacity, put, taken, dropped, unread, full_waits, high_water }
     }
 }

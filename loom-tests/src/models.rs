@@ -1,0 +1,186 @@
+//! The models. Each has one claim, and asserts it in every order of events that loom finds.
+
+use std::sync::Mutex;
+
+use loom::thread;
+
+use crate::contract::input::{Input, Next};
+use crate::contract::request::{Envelope, Request, Stamp};
+use crate::lane::feed::{TrySendError, feed};
+use crate::lane::inlet::Inlet;
+use crate::lane::ring_lane::{Drained, LaneRx, LaneSpec, LaneTx, Taker, lane};
+use crate::measure::tally::LaneTally;
+
+fn small_lane(capacity: usize, batch: usize) -> (LaneTx<u32>, LaneRx<u32>) {
+    lane(LaneSpec { capacity, batch, load: None, tally: std::sync::Arc::new(LaneTally::default()) })
+}
+
+/// Takes everything, always ready.
+#[derive(Default)]
+struct Bag(Vec<u32>);
+
+impl Taker<u32> for Bag {
+    fn ready(&mut self) -> bool {
+        true
+    }
+
+    fn take(&mut self, request: Request<u32>) {
+        self.0.push(request.value);
+    }
+}
+
+fn put(tx: &mut LaneTx<u32>, value: u32) {
+    while !tx.has_room() {
+        thread::yield_now();
+    }
+    tx.put(Request::new(value));
+    tx.flush();
+}
+
+/// Drains a lane to its end.
+fn drain(rx: &mut LaneRx<u32>) -> Vec<u32> {
+    let mut bag = Bag::default();
+    while rx.drain(8, &mut bag).1 != Drained::Closed {
+        thread::yield_now();
+    }
+    bag.0
+}
+
+/// A lane that says it is closed has given everything that was pushed.
+pub fn last_push_then_drop() {
+    loom::model(|| {
+        let (mut tx, mut rx) = small_lane(1, 1);
+        let producer = thread::spawn(move || {
+            put(&mut tx, 1);
+            put(&mut tx, 2);
+        });
+        assert_eq!(drain(&mut rx), [1, 2]);
+        producer.join().expect("puts");
+    });
+}
+
+/// What is staged and not yet published when a producer goes is published by its drop.
+pub fn staged_batch_then_drop() {
+    loom::model(|| {
+        let (mut tx, mut rx) = small_lane(2, 2);
+        let producer = thread::spawn(move || {
+            assert!(tx.has_room());
+            tx.put(Request::new(1));
+        });
+        assert_eq!(drain(&mut rx), [1]);
+        producer.join().expect("puts");
+    });
+}
+
+/// A producer that finds the lane full is not left waiting for a consumer that is gone, and the request it then
+/// puts dies with failure, once.
+pub fn full_lane_then_consumer_leaves() {
+    loom::model(|| {
+        let (mut tx, rx) = small_lane(1, 1);
+        let consumer = thread::spawn(move || drop(rx));
+        put(&mut tx, 1);
+        let endings = std::sync::Arc::new(Mutex::new(Vec::new()));
+        let mut request = Request::new(2);
+        let ended = std::sync::Arc::clone(&endings);
+        request.envelope.on_end(move |success| ended.lock().expect("whole").push(success));
+        while !tx.has_room() {
+            thread::yield_now();
+        }
+        tx.put(request);
+        drop(tx);
+        consumer.join().expect("leaves");
+        assert_eq!(*endings.lock().expect("whole"), [false]);
+    });
+}
+
+/// Room that a producer has seen is still there at its put, whatever the consumer does meanwhile.
+pub fn room_stays() {
+    loom::model(|| {
+        let (mut tx, mut rx) = small_lane(1, 1);
+        put(&mut tx, 1);
+        let consumer = thread::spawn(move || drain(&mut rx));
+        let seen = tx.has_room();
+        if seen {
+            assert!(tx.has_room());
+            tx.put(Request::new(2));
+        }
+        drop(tx);
+        assert_eq!(consumer.join().expect("drains").len(), 1 + usize::from(seen));
+    });
+}
+
+/// An inlet is closed when both its producers are, whoever closes first, and has given what both put.
+pub fn two_producers_close() {
+    loom::model(|| {
+        let (mut first, from_first) = small_lane(1, 1);
+        let (mut second, from_second) = small_lane(1, 1);
+        let producers =
+            [thread::spawn(move || put(&mut first, 1)), thread::spawn(move || put(&mut second, 2))];
+        let mut inlet = Inlet::new(vec![from_first, from_second], None);
+        let mut bag = Bag::default();
+        while inlet.drain(8, &mut bag).1 != Drained::Closed {
+            thread::yield_now();
+        }
+        assert_eq!(bag.0.iter().sum::<u32>(), 3);
+        producers.into_iter().for_each(|producer| producer.join().expect("puts"));
+    });
+}
+
+/// Asks an input until it has ended.
+fn ask_out(input: &mut impl Input<Item = u32>) -> Vec<u32> {
+    let mut given = Vec::new();
+    loop {
+        match input.next(&mut Envelope::new(Stamp::NONE)) {
+            Next::Value(value) => given.push(value),
+            Next::Nothing | Next::NotBefore(_) => thread::yield_now(),
+            Next::Ended => return given,
+        }
+    }
+}
+
+/// A send that said `Ok` is delivered, and one that said `Closed` is not, in a race with the stop.
+pub fn send_against_stop() {
+    loom::model(|| {
+        let (mut feed, mut input) = feed::<u32>(1);
+        input.set_stamping(false);
+        let sender = thread::spawn(move || match feed.try_send(7) {
+            Ok(()) => 1,
+            Err(TrySendError::Closed(_)) => 0,
+            Err(TrySendError::Full(_)) => panic!("an empty lane has room"),
+        });
+        assert!(input.stop());
+        let given = ask_out(&mut input).len();
+        drop(input);
+        assert_eq!(sender.join().expect("sends"), given);
+    });
+}
+
+/// What the last handle sent before it was dropped is delivered before the input ends.
+pub fn send_then_drop() {
+    loom::model(|| {
+        let (mut feed, mut input) = feed::<u32>(1);
+        input.set_stamping(false);
+        let sender = thread::spawn(move || feed.try_send(7).is_ok());
+        assert_eq!(ask_out(&mut input), [7]);
+        assert!(sender.join().expect("sends"));
+    });
+}
+
+/// A clean-up from before a fan-out runs once, after both copies have died, with success only if both succeeded.
+pub fn cleanup_after_fan_out() {
+    for endings in [[true, true], [true, false], [false, true], [false, false]] {
+        loom::model(move || {
+            let runs = std::sync::Arc::new(Mutex::new(Vec::new()));
+            let ran = std::sync::Arc::clone(&runs);
+            let mut envelope = Envelope::new(Stamp::NONE);
+            envelope.on_end(move |success| ran.lock().expect("whole").push(success));
+            let shared = envelope.share();
+            let copy = shared.copy();
+            let last = shared.into_last();
+            let other = thread::spawn(move || copy.finish(endings[0]));
+            last.finish(endings[1]);
+            other.join().expect("finishes");
+            assert_eq!(*runs.lock().expect("whole"), [endings[0] && endings[1]]);
+        });
+    }
+}
