@@ -281,7 +281,7 @@ impl Pace {
 impl Input for Pace {
     type Item = u64;
 
-    fn next(&mut self, _request: &mut Envelope) -> Next<u64> {
+    fn poll(&mut self, _request: &mut Envelope) -> Next<u64> {
         match self.next_due() {
             None => Next::Ended,
             Some(None) => Next::Nothing,

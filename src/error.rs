@@ -144,11 +144,20 @@ impl std::error::Error for Error {
 /// The largest lane capacity: 16,777,216, far beyond any sensible ring.
 pub(crate) const MAX_CAPACITY: usize = 1 << 24;
 
+/// What a caught panic carries.
+pub(crate) type Panic = Box<dyn std::any::Any + Send>;
+
 /// What a caught panic said.
-pub(crate) fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
-    match (panic.downcast_ref::<&str>(), panic.downcast_ref::<String>()) {
-        (Some(text), _) => (*text).to_owned(),
-        (_, Some(text)) => text.clone(),
-        _ => "a panic without a message".to_owned(),
+pub(crate) fn panic_message(panic: Panic) -> String {
+    match panic.downcast::<&str>() {
+        Ok(text) => (*text).to_owned(),
+        Err(panic) => match panic.downcast::<String>() {
+            Ok(text) => *text,
+            Err(odd) => {
+                // Dropping it might panic again.
+                std::mem::forget(odd);
+                "a panic without a message".to_owned()
+            }
+        },
     }
 }

@@ -8,6 +8,7 @@
 /// A thread that carries several stages follows the most eager strategy among them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "json", derive(serde::Serialize))]
+#[non_exhaustive]
 pub enum Idle {
     /// Asks again at once, with the processor's pause hint between. For a thread that has its core to
     /// itself. Where a run has more threads than the process may use cores, it is treated as
@@ -51,6 +52,9 @@ impl Default for Idle {
     }
 }
 
+/// Idle turns from one housekeeping of the ends to the next.
+const CHORES_EVERY: u32 = 64;
+
 /// The state of one waiting thread.
 #[derive(Debug)]
 pub(crate) struct Waiter {
@@ -68,15 +72,23 @@ impl Waiter {
         self.turns = 0;
     }
 
+    /// Whether the ends of the run should see to their housekeeping: at the first idle turn, and now and then after,
+    /// so that it does not slow down the looking.
+    #[inline]
+    pub(crate) fn is_time_for_chores(&self) -> bool {
+        self.turns.is_multiple_of(CHORES_EVERY)
+    }
+
     /// One idle turn.
+    #[inline]
     pub(crate) fn wait(&mut self) {
         let spin = match self.idle {
             Idle::Spin => true,
             Idle::Backoff { spins } => self.turns < spins,
             Idle::Yield => false,
         };
+        self.turns = self.turns.saturating_add(1);
         if spin {
-            self.turns += 1;
             std::hint::spin_loop();
         } else {
             std::thread::yield_now();

@@ -1,4 +1,47 @@
-//! Latency-sensitive pipelines inside one process.
+//! Latency-sensitive pipelines inside one process: typed worker pools on pinned threads, joined by lock-free SPSC rings.
+//!
+//! A pipeline is described as a [`Tract`]: stages of workers ([`source`], [`worker`]), composed by [`Tract::then`],
+//! [`parallel`] and [`fan_out`], nested without limit. Nothing runs until it is asked to:
+//!
+//! ```
+//! use ringtract::{fan_out, source, worker};
+//!
+//! let tract = source("numbers", 1, || 1..=1_000_u64)
+//!     .then(fan_out("both", [
+//!         worker("square", 2, || |n: u64| n * n),
+//!         worker("cube", 2, || |n: u64| n * n * n),
+//!     ]));
+//! let mut sum = 0;
+//! let report = tract.run(|n| sum += n)?;
+//! assert_eq!(sum, 333_833_500 + 250_500_250_000);
+//! assert!(report.is_complete());
+//! println!("{report}");
+//! # Ok::<(), ringtract::Error>(())
+//! ```
+//!
+//! # The life of a run
+//!
+//! | | |
+//! |---|---|
+//! | [`Tract`] | a description; runs any number of times, also at once |
+//! | [`Setup`] | how one run is to be made: [`Placement`], lane capacity, [`Idle`], [`Measure`] |
+//! | [`Plan`] | what it would consist of; everything that can be refused is refused here |
+//! | [`Ready`] | every worker is made, each on its thread; nothing taken yet |
+//! | [`Running`] | it runs, until its input ends or somebody asks it to stop |
+//! | [`Report`] | where every request went, and how long it took |
+//!
+//! [`Tract::run`] does all of it in one call. [`Inline`] is a run on the caller's own thread.
+//!
+//! # The ends of a run
+//!
+//! A tract with a [`source`] needs no input. Any other is given one: [`input`] or a [`feed`] for other threads. Every
+//! run is given an output: [`final_output`], [`for_each`], [`collect`], a [`receiver`] for another thread, or any
+//! [`Output`].
+//!
+//! # Requests
+//!
+//! A value travels in an [`Envelope`] that carries its start and its clean-ups, which run exactly once when the request
+//! dies, wherever that is.
 
 #![cfg_attr(not(loom), forbid(unsafe_code))]
 #![deny(missing_docs, unreachable_pub)]
@@ -51,3 +94,8 @@ pub use step::post::OnPanic;
 pub use tell::report::{
     Ending, LaneReport, Latency, Ledger, Report, StageReport, ThreadReport, Unfinished,
 };
+
+/// The programs in the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}

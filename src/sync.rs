@@ -25,6 +25,11 @@ mod arc;
 #[path = "../loom-tests/src/ring.rs"]
 pub(crate) mod ring;
 
+#[cfg(loom)]
+pub(crate) use loom::thread::yield_now;
+#[cfg(not(loom))]
+pub(crate) use std::thread::yield_now;
+
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Locks, whether or not somebody panicked while holding it: user code may panic under our locks, and what

@@ -6,13 +6,34 @@ use loom::thread;
 
 use crate::contract::input::{Input, Next};
 use crate::contract::request::{Envelope, Request, Stamp};
+use crate::lane::Taker;
 use crate::lane::feed::{TrySendError, feed};
 use crate::lane::inlet::Inlet;
-use crate::lane::ring_lane::{Drained, LaneRx, LaneSpec, LaneTx, Taker, lane};
+use crate::lane::ring_lane::{Drained, LaneRx, LaneSpec, LaneTx, lane};
 use crate::measure::tally::LaneTally;
 
-fn small_lane(capacity: usize, batch: usize) -> (LaneTx<u32>, LaneRx<u32>) {
-    lane(LaneSpec { capacity, batch, load: None, tally: std::sync::Arc::new(LaneTally::default()) })
+fn small_lane(capacity: usize, batch: usize, split: bool) -> (LaneTx<u32>, LaneRx<u32>) {
+    lane(LaneSpec {
+        capacity,
+        batch,
+        split,
+        load: None,
+        tally: std::sync::Arc::new(LaneTally::default()),
+    })
+}
+
+/// Explores a model with up to four preemptions, or as many as `LOOM_MAX_PREEMPTIONS` says.
+fn explore(model: impl Fn() + Send + Sync + 'static) {
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound.get_or_insert(4);
+    builder.check(model);
+}
+
+/// Explores a lane with envelopes beside their values, and one with both apart.
+fn in_either_track(model: fn(bool)) {
+    for split in [false, true] {
+        explore(move || model(split));
+    }
 }
 
 /// Takes everything, always ready.
@@ -48,8 +69,8 @@ fn drain(rx: &mut LaneRx<u32>) -> Vec<u32> {
 
 /// A lane that says it is closed has given everything that was pushed.
 pub fn last_push_then_drop() {
-    loom::model(|| {
-        let (mut tx, mut rx) = small_lane(1, 1);
+    in_either_track(|split| {
+        let (mut tx, mut rx) = small_lane(1, 1, split);
         let producer = thread::spawn(move || {
             put(&mut tx, 1);
             put(&mut tx, 2);
@@ -61,8 +82,8 @@ pub fn last_push_then_drop() {
 
 /// What is staged and not yet published when a producer goes is published by its drop.
 pub fn staged_batch_then_drop() {
-    loom::model(|| {
-        let (mut tx, mut rx) = small_lane(2, 2);
+    in_either_track(|split| {
+        let (mut tx, mut rx) = small_lane(2, 2, split);
         let producer = thread::spawn(move || {
             assert!(tx.has_room());
             tx.put(Request::new(1));
@@ -72,11 +93,39 @@ pub fn staged_batch_then_drop() {
     });
 }
 
+/// In a lane that keeps them apart, an envelope arrives with its own value, whichever values have one.
+pub fn letter_finds_its_value() {
+    explore(|| {
+        let (mut tx, mut rx) = small_lane(1, 1, true);
+        let producer = thread::spawn(move || {
+            for value in 0..2 {
+                let mut request = Request::new(value);
+                if value == 1 {
+                    request.envelope.on_end(|_| {});
+                }
+                while !tx.has_room() {
+                    thread::yield_now();
+                }
+                tx.put(request);
+            }
+        });
+        let mut arrived = Vec::new();
+        while !rx.is_closed() {
+            match rx.pop() {
+                Some(request) => arrived.push((request.value, request.envelope.cleanups())),
+                None => thread::yield_now(),
+            }
+        }
+        assert_eq!(arrived, [(0, 0), (1, 1)]);
+        producer.join().expect("puts");
+    });
+}
+
 /// A producer that finds the lane full is not left waiting for a consumer that is gone, and the request it then
 /// puts dies with failure, once.
 pub fn full_lane_then_consumer_leaves() {
-    loom::model(|| {
-        let (mut tx, rx) = small_lane(1, 1);
+    in_either_track(|split| {
+        let (mut tx, rx) = small_lane(1, 1, split);
         let consumer = thread::spawn(move || drop(rx));
         put(&mut tx, 1);
         let endings = std::sync::Arc::new(Mutex::new(Vec::new()));
@@ -95,8 +144,8 @@ pub fn full_lane_then_consumer_leaves() {
 
 /// Room that a producer has seen is still there at its put, whatever the consumer does meanwhile.
 pub fn room_stays() {
-    loom::model(|| {
-        let (mut tx, mut rx) = small_lane(1, 1);
+    in_either_track(|split| {
+        let (mut tx, mut rx) = small_lane(1, 1, split);
         put(&mut tx, 1);
         let consumer = thread::spawn(move || drain(&mut rx));
         let seen = tx.has_room();
@@ -111,9 +160,9 @@ pub fn room_stays() {
 
 /// An inlet is closed when both its producers are, whoever closes first, and has given what both put.
 pub fn two_producers_close() {
-    loom::model(|| {
-        let (mut first, from_first) = small_lane(1, 1);
-        let (mut second, from_second) = small_lane(1, 1);
+    in_either_track(|split| {
+        let (mut first, from_first) = small_lane(1, 1, split);
+        let (mut second, from_second) = small_lane(1, 1, split);
         let producers =
             [thread::spawn(move || put(&mut first, 1)), thread::spawn(move || put(&mut second, 2))];
         let mut inlet = Inlet::new(vec![from_first, from_second], None);
@@ -130,7 +179,7 @@ pub fn two_producers_close() {
 fn ask_out(input: &mut impl Input<Item = u32>) -> Vec<u32> {
     let mut given = Vec::new();
     loop {
-        match input.next(&mut Envelope::new(Stamp::NONE)) {
+        match input.poll(&mut Envelope::new(Stamp::NONE)) {
             Next::Value(value) => given.push(value),
             Next::Nothing | Next::NotBefore(_) => thread::yield_now(),
             Next::Ended => return given,
@@ -140,7 +189,7 @@ fn ask_out(input: &mut impl Input<Item = u32>) -> Vec<u32> {
 
 /// A send that said `Ok` is delivered, and one that said `Closed` is not, in a race with the stop.
 pub fn send_against_stop() {
-    loom::model(|| {
+    explore(|| {
         let (mut feed, mut input) = feed::<u32>(1);
         input.set_stamping(false);
         let sender = thread::spawn(move || match feed.try_send(7) {
@@ -157,7 +206,7 @@ pub fn send_against_stop() {
 
 /// What the last handle sent before it was dropped is delivered before the input ends.
 pub fn send_then_drop() {
-    loom::model(|| {
+    explore(|| {
         let (mut feed, mut input) = feed::<u32>(1);
         input.set_stamping(false);
         let sender = thread::spawn(move || feed.try_send(7).is_ok());
@@ -169,7 +218,7 @@ pub fn send_then_drop() {
 /// A clean-up from before a fan-out runs once, after both copies have died, with success only if both succeeded.
 pub fn cleanup_after_fan_out() {
     for endings in [[true, true], [true, false], [false, true], [false, false]] {
-        loom::model(move || {
+        explore(move || {
             let runs = std::sync::Arc::new(Mutex::new(Vec::new()));
             let ran = std::sync::Arc::clone(&runs);
             let mut envelope = Envelope::new(Stamp::NONE);
@@ -177,8 +226,8 @@ pub fn cleanup_after_fan_out() {
             let shared = envelope.share();
             let copy = shared.copy();
             let last = shared.into_last();
-            let other = thread::spawn(move || copy.finish(endings[0]));
-            last.finish(endings[1]);
+            let other = thread::spawn(move || assert!(copy.finish(endings[0]).is_empty()));
+            assert!(last.finish(endings[1]).is_empty());
             other.join().expect("finishes");
             assert_eq!(*runs.lock().expect("whole"), [endings[0] && endings[1]]);
         });

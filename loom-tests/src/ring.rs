@@ -106,10 +106,6 @@ impl<T> Producer<T> {
         self.ring.is_abandoned()
     }
 
-    pub(crate) fn buffer(&self) -> &RingBuffer<T> {
-        &self.ring
-    }
-
     pub(crate) fn write_chunk_uninit(&mut self, n: usize) -> Result<WriteChunk<'_, T>, usize> {
         let slots = self.slots();
         if slots < n { Err(slots) } else { Ok(WriteChunk { producer: self, n }) }
@@ -153,6 +149,19 @@ impl<T> Consumer<T> {
         let value = self.read();
         self.ring.head.store(self.head.get(), Ordering::Release);
         Ok(value)
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.cached_slots() == 0 && self.slots() == 0
+    }
+
+    pub(crate) fn peek(&self) -> Result<&T, ()> {
+        if self.is_empty() {
+            return Err(());
+        }
+        // SAFETY: the slot at `head` is full, and only this consumer empties slots.
+        let value = self.ring.slot(self.head.get()).with(|slot| unsafe { (*slot).as_ref() });
+        value.ok_or(())
     }
 
     /// Empties the next slot without giving it back.

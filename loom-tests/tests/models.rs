@@ -43,3 +43,8 @@ fn a_send_that_was_accepted_is_delivered_despite_the_last_drop() {
 fn a_clean_up_behind_a_fan_out_runs_once_with_the_last_copy() {
     models::cleanup_after_fan_out();
 }
+
+#[test]
+fn an_envelope_that_travels_apart_finds_its_value() {
+    models::letter_finds_its_value();
+}

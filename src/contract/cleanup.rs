@@ -4,44 +4,92 @@
 //! of a [`Trunk`], which holds those that were there before a fan-out and waits for all copies. The copy that
 //! gives up the last share runs the trunk's; `Arc::into_inner` says which copy that is, to exactly one of them.
 
+use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Mutex, PoisonError};
 
+use crate::error::panic_message;
 use crate::sync::{Arc, AtomicBool, Ordering};
 
 pub(crate) enum Cleanup {
     /// Runs once per request, after a fan-out when the last copy has died.
-    Once(Box<dyn FnOnce(bool) + Send>),
+    Once(Exclusive<Box<dyn FnOnce(bool) + Send>>),
     /// Runs once per copy.
     PerCopy(std::sync::Arc<dyn Fn(bool) + Send + Sync>),
 }
 
-impl Cleanup {
-    /// Runs it; 1 if it panicked.
-    fn run(self, success: bool) -> u64 {
-        let outcome = catch_unwind(AssertUnwindSafe(|| match self {
-            Self::Once(cleanup) => cleanup(success),
-            Self::PerCopy(cleanup) => cleanup(success),
-        }));
-        u64::from(outcome.is_err())
+/// Something that can be shared because it can only be reached by its owner: the mutex is never locked.
+pub(crate) struct Exclusive<T>(Mutex<T>);
+
+impl<T> Exclusive<T> {
+    pub(crate) fn new(inner: T) -> Self {
+        Self(Mutex::new(inner))
+    }
+
+    fn into_inner(self) -> T {
+        self.0.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn run_all(list: Vec<Cleanup>, success: bool) -> u64 {
-    list.into_iter().map(|cleanup| cleanup.run(success)).sum()
+impl Cleanup {
+    fn run(self, success: bool, panics: &mut Panics) {
+        panics.contain(|| match self {
+            Self::Once(cleanup) => cleanup.into_inner()(success),
+            Self::PerCopy(cleanup) => cleanup(success),
+        });
+    }
+}
+
+fn run_all(list: Vec<Cleanup>, success: bool, panics: &mut Panics) {
+    list.into_iter().for_each(|cleanup| cleanup.run(success, panics));
+}
+
+/// What clean-ups said that panicked. One word, and no memory as long as none did.
+#[derive(Debug, Default)]
+#[must_use]
+pub(crate) struct Panics(
+    #[expect(clippy::box_collection, reason = "one word")] Option<Box<Vec<String>>>,
+);
+
+impl Panics {
+    pub(crate) const NONE: Self = Self(None);
+
+    pub(crate) fn contain(&mut self, code: impl FnOnce()) {
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(code)) {
+            self.0.get_or_insert_default().push(panic_message(panic));
+        }
+    }
+
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_none()
+    }
+
+    pub(crate) fn join(&mut self, other: Self) {
+        for message in other {
+            self.0.get_or_insert_default().push(message);
+        }
+    }
+}
+
+impl IntoIterator for Panics {
+    type Item = String;
+    type IntoIter = std::vec::IntoIter<String>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.map_or_else(Vec::new, |messages| *messages).into_iter()
+    }
 }
 
 /// Clean-ups shared by the copies of one request.
 struct Trunk {
-    /// Never locked: the mutex makes a list shareable that only its last owner opens.
-    list: Mutex<Vec<Cleanup>>,
+    list: Vec<Cleanup>,
     parent: Option<Arc<Trunk>>,
     failed: AtomicBool,
 }
 
 /// Gives up one copy's share, and runs whatever that was the last share of, from the inside out.
-fn release(mut trunk: Option<Arc<Trunk>>, mut success: bool) -> u64 {
-    let mut panics = 0;
+fn release(mut trunk: Option<Arc<Trunk>>, mut success: bool, panics: &mut Panics) {
     while let Some(shared) = trunk {
         if !success {
             // Relaxed: the release in `Arc::into_inner`'s decrement pairs with the acquire of its last one.
@@ -49,10 +97,9 @@ fn release(mut trunk: Option<Arc<Trunk>>, mut success: bool) -> u64 {
         }
         let Some(last) = Arc::into_inner(shared) else { break };
         success = !last.failed.load(Ordering::Relaxed);
-        panics += run_all(last.list.into_inner().unwrap_or_else(PoisonError::into_inner), success);
+        run_all(last.list, success, panics);
         trunk = last.parent;
     }
-    panics
 }
 
 /// The clean-ups of one envelope. Dropped without having been run, they run with failure, or with success
@@ -78,18 +125,23 @@ impl Cleanups {
         self.own.clear();
     }
 
-    /// Runs this envelope's own at once; returns how many panicked.
-    pub(crate) fn run_own(&mut self, success: bool) -> u64 {
-        run_all(std::mem::take(&mut self.own), success)
+    /// Runs this envelope's own at once.
+    pub(crate) fn run_own(&mut self, success: bool) -> Panics {
+        let mut panics = Panics::NONE;
+        run_all(std::mem::take(&mut self.own), success, &mut panics);
+        panics
     }
 
-    /// The request dies; returns how many clean-ups panicked.
-    pub(crate) fn finish(&mut self, success: bool) -> u64 {
-        self.run_own(success) + release(self.trunk.take(), success)
+    /// The request dies.
+    pub(crate) fn finish(&mut self, success: bool) -> Panics {
+        let mut panics = self.run_own(success);
+        release(self.trunk.take(), success, &mut panics);
+        panics
     }
 
-    pub(crate) fn deliver(&mut self) {
-        self.delivered = true;
+    /// Whether the request is in the hands of a user behind the tract.
+    pub(crate) fn set_delivered(&mut self, delivered: bool) {
+        self.delivered = delivered;
     }
 
     /// Turns them into what every copy of the request gets.
@@ -105,17 +157,35 @@ impl Cleanups {
         let trunk = if once.is_empty() {
             parent
         } else {
-            Some(Arc::new(Trunk { list: Mutex::new(once), parent, failed: AtomicBool::new(false) }))
+            Some(Arc::new(Trunk { list: once, parent, failed: AtomicBool::new(false) }))
         };
         SharedCleanups { trunk, per_copy }
     }
+}
+
+thread_local! {
+    /// What clean-ups said that panicked while an output was handed a request; `None` at all other times.
+    static OVERHEARD: RefCell<Option<Panics>> = const { RefCell::new(None) };
+}
+
+/// Runs code that may drop requests, and tells what their clean-ups said that panicked.
+pub(crate) fn overhear<R>(code: impl FnOnce() -> R) -> (R, Panics) {
+    OVERHEARD.set(Some(Panics::NONE));
+    let result = code();
+    (result, OVERHEARD.take().unwrap_or_default())
 }
 
 impl Drop for Cleanups {
     fn drop(&mut self) {
         // A panic of the user who held the request fails it.
         let success = self.delivered && !std::thread::panicking();
-        self.finish(success);
+        let panics = self.finish(success);
+        // Where nobody listens, or the thread is past that, the panic hook has been told.
+        let _ = OVERHEARD.try_with(|overheard| {
+            if let Some(overheard) = &mut *overheard.borrow_mut() {
+                overheard.join(panics);
+            }
+        });
     }
 }
 
@@ -129,28 +199,30 @@ pub(crate) struct SharedCleanups {
 impl SharedCleanups {
     /// One more copy's clean-ups.
     pub(crate) fn copy(&self) -> Cleanups {
-        self.with(self.trunk.clone())
+        let own = self.per_copy.iter().cloned().map(Cleanup::PerCopy).collect();
+        Cleanups { own, trunk: self.trunk.clone(), delivered: false }
     }
 
     /// The last copy's, which takes over the share held until now.
     pub(crate) fn into_last(mut self) -> Cleanups {
-        let trunk = self.trunk.take();
-        self.with(trunk)
-    }
-
-    fn with(&self, trunk: Option<Arc<Trunk>>) -> Cleanups {
-        let own = self.per_copy.iter().cloned().map(Cleanup::PerCopy).collect();
-        Cleanups { own, trunk, delivered: false }
+        let own = std::mem::take(&mut self.per_copy).into_iter().map(Cleanup::PerCopy).collect();
+        Cleanups { own, trunk: self.trunk.take(), delivered: false }
     }
 
     /// No further copy will come; the share held until now counts as one with this ending.
-    pub(crate) fn finish(mut self, success: bool) -> u64 {
-        release(self.trunk.take(), success)
+    pub(crate) fn finish(mut self, success: bool) -> Panics {
+        self.per_copy.clear();
+        let mut panics = Panics::NONE;
+        release(self.trunk.take(), success, &mut panics);
+        panics
     }
 }
 
 impl Drop for SharedCleanups {
     fn drop(&mut self) {
-        release(self.trunk.take(), false);
+        let mut last = Cleanups { own: Vec::new(), trunk: self.trunk.take(), delivered: false };
+        last.own.extend(std::mem::take(&mut self.per_copy).into_iter().map(Cleanup::PerCopy));
+        // Nobody is left to tell of a panic but the panic hook, which has been told.
+        let _ = last.finish(false);
     }
 }

@@ -20,7 +20,7 @@ pub enum Next<T> {
 /// Where requests come from: the worker of a source stage, or an input given to one run.
 ///
 /// It is made and used on one thread, so it need not be `Send`, and it is *polled*: an input without anything to
-/// give says so instead of blocking. Any iterator is an input; one that blocks in `next` belongs in a stage
+/// give says so instead of blocking. Any iterator is an input; one that blocks in `Iterator::next` belongs in a stage
 /// marked [`blocking`](crate::Tract::blocking).
 ///
 /// ```
@@ -33,7 +33,7 @@ pub enum Next<T> {
 /// impl Input for Timer {
 ///     type Item = u32;
 ///
-///     fn next(&mut self, request: &mut Envelope) -> Next<u32> {
+///     fn poll(&mut self, request: &mut Envelope) -> Next<u32> {
 ///         if self.left == 0 {
 ///             return Next::Ended;
 ///         }
@@ -61,7 +61,7 @@ pub trait Input {
     ///
     /// A panic ends this input, as if it had said [`Next::Ended`]: asking a half-done input again, or a fresh one
     /// from the start, would double what it gave before.
-    fn next(&mut self, request: &mut Envelope) -> Next<Self::Item>;
+    fn poll(&mut self, request: &mut Envelope) -> Next<Self::Item>;
 
     /// Called at most once, when the run is asked to stop. An input that returns `true` is asked on until it says
     /// [`Next::Ended`], to hand over what it had already accepted; one that returns `false` has ended.
@@ -69,17 +69,23 @@ pub trait Input {
         false
     }
 
-    /// Called when the input's thread found nothing to do at all, for housekeeping.
+    /// Called now and then while the input's thread has nothing to do at all, for housekeeping.
     fn idle(&mut self) {}
 
     /// Called exactly once, on the input's thread, after the last request.
     fn close(&mut self) {}
+
+    /// How many requests it had accepted from elsewhere and never gave, because the run was given up or its output
+    /// closed. Asked once, after [`close`](Self::close), and counted as dropped.
+    fn left_over(&mut self) -> u64 {
+        0
+    }
 }
 
 impl<T: Iterator> Input for T {
     type Item = T::Item;
 
-    fn next(&mut self, _request: &mut Envelope) -> Next<T::Item> {
+    fn poll(&mut self, _request: &mut Envelope) -> Next<T::Item> {
         match Iterator::next(self) {
             Some(value) => Next::Value(value),
             None => Next::Ended,

@@ -32,7 +32,7 @@ pub trait Output<T> {
     /// A panic fails the request in hand and is reported; the output is used on.
     fn put(&mut self, request: Request<T>);
 
-    /// Called when the output's thread found nothing to do at all, for flushing and housekeeping.
+    /// Called now and then while the output's thread has nothing to do at all, for flushing and housekeeping.
     fn idle(&mut self) {}
 
     /// Called exactly once, on the output's thread, after the last put.

@@ -4,26 +4,42 @@ use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::time::{Duration, Instant};
 
-use super::cleanup::{Cleanup, Cleanups, SharedCleanups};
+use super::cleanup::{Cleanup, Cleanups, Exclusive, Panics, SharedCleanups};
 use crate::measure::clock;
 
-/// When a request started, and whether it is measured. One word.
+/// When a request started, whether it is measured, and whether it is in the hands of a user behind the tract. One
+/// word: nanoseconds, and two bits.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Stamp(u64);
 
 impl Stamp {
     pub(crate) const NONE: Self = Self(0);
+    const MEASURED: u64 = 1;
+    const DELIVERED: u64 = 2;
+    const FLAGS: u32 = 2;
 
     pub(crate) fn new(nanos: u64, measured: bool) -> Self {
-        Self(nanos.max(1) << 1 | u64::from(measured))
+        Self(nanos.max(1) << Self::FLAGS | u64::from(measured))
     }
 
+    #[inline]
     pub(crate) fn nanos(self) -> Option<u64> {
-        (self.0 != 0).then_some(self.0 >> 1)
+        let nanos = self.0 >> Self::FLAGS;
+        (nanos != 0).then_some(nanos)
     }
 
+    #[inline]
     pub(crate) fn is_measured(self) -> bool {
-        self.0 & 1 != 0
+        self.0 & Self::MEASURED != 0
+    }
+
+    fn is_delivered(self) -> bool {
+        self.0 & Self::DELIVERED != 0
+    }
+
+    #[inline]
+    fn set_delivered(&mut self, delivered: bool) {
+        self.0 = self.0 & !Self::DELIVERED | (u64::from(delivered) * Self::DELIVERED);
     }
 }
 
@@ -39,6 +55,17 @@ pub struct Envelope {
 impl Envelope {
     pub(crate) const fn new(stamp: Stamp) -> Self {
         Self { stamp, cleanups: None }
+    }
+
+    /// Whether it says nothing at all.
+    #[inline(always)]
+    pub(crate) fn is_bare(&self) -> bool {
+        self.stamp == Stamp::NONE && self.cleanups.is_none()
+    }
+
+    #[inline]
+    pub(crate) fn has_cleanups(&self) -> bool {
+        self.cleanups.is_some()
     }
 
     /// When the request started: when its source made it, when it was sent into a feed, or the time given to
@@ -70,7 +97,7 @@ impl Envelope {
     ///
     /// Allocates. A panic in it is contained and counted.
     pub fn on_end(&mut self, cleanup: impl FnOnce(bool) + Send + 'static) {
-        self.add(Cleanup::Once(Box::new(cleanup)));
+        self.add(Cleanup::Once(Exclusive::new(Box::new(cleanup))));
     }
 
     /// Like [`on_end`](Self::on_end), but behind a fan-out it runs once per copy, with that copy's own ending.
@@ -79,7 +106,10 @@ impl Envelope {
     }
 
     fn add(&mut self, cleanup: Cleanup) {
-        self.cleanups.get_or_insert_default().push(cleanup);
+        let delivered = self.stamp.is_delivered();
+        let cleanups = self.cleanups.get_or_insert_default();
+        cleanups.set_delivered(delivered);
+        cleanups.push(cleanup);
     }
 
     /// How many clean-ups are this envelope's own: those it shares with other copies do not count.
@@ -99,19 +129,24 @@ impl Envelope {
     /// Runs this envelope's own clean-ups now, in the order added, after which they are gone. Returns how many
     /// of them panicked. Those shared with other copies stay.
     pub fn run_cleanups(&mut self, success: bool) -> u64 {
-        self.cleanups.as_mut().map_or(0, |cleanups| cleanups.run_own(success))
+        self.cleanups
+            .as_mut()
+            .map_or(0, |cleanups| cleanups.run_own(success).into_iter().count() as u64)
     }
 
-    /// The request dies. Returns how many clean-ups panicked.
+    /// The request dies.
     #[inline]
-    pub(crate) fn finish(self, success: bool) -> u64 {
-        self.cleanups.map_or(0, |cleanups| finish(cleanups, success))
+    pub(crate) fn finish(self, success: bool) -> Panics {
+        self.cleanups.map_or(Panics::NONE, |cleanups| finish(cleanups, success))
     }
 
-    /// From now on the request is the user's: dropped, it has succeeded.
-    pub(crate) fn deliver(&mut self) {
+    /// From now on the request is a user's, behind the tract: dropped, it has succeeded. Or, sent into a tract again,
+    /// it is not.
+    #[inline]
+    pub(crate) fn set_delivered(&mut self, delivered: bool) {
+        self.stamp.set_delivered(delivered);
         if let Some(cleanups) = &mut self.cleanups {
-            cleanups.deliver();
+            cleanups.set_delivered(delivered);
         }
     }
 
@@ -125,7 +160,8 @@ impl Envelope {
 }
 
 #[cold]
-fn finish(mut cleanups: Box<Cleanups>, success: bool) -> u64 {
+#[expect(clippy::boxed_local, reason = "unboxing would move it for nothing")]
+fn finish(mut cleanups: Box<Cleanups>, success: bool) -> Panics {
     cleanups.finish(success)
 }
 
@@ -155,8 +191,8 @@ impl SharedEnvelope {
         Envelope { stamp: self.stamp, cleanups }
     }
 
-    pub(crate) fn finish(self, success: bool) -> u64 {
-        self.cleanups.map_or(0, |shared| shared.finish(success))
+    pub(crate) fn finish(self, success: bool) -> Panics {
+        self.cleanups.map_or(Panics::NONE, |shared| shared.finish(success))
     }
 }
 
@@ -202,6 +238,16 @@ impl<T> Request<T> {
     /// Takes the request apart; the envelope ends when it is dropped.
     pub fn into_parts(self) -> (T, Envelope) {
         (self.value, self.envelope)
+    }
+}
+
+impl<T> Request<T> {
+    /// The request dies with its value, whose drop may panic as well.
+    pub(crate) fn die(self) -> Panics {
+        let mut panics = self.envelope.finish(false);
+        let value = self.value;
+        panics.contain(|| drop(value));
+        panics
     }
 }
 

@@ -8,15 +8,13 @@ use crate::describe::kit::StageKind;
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { stages, threads, .. } = self;
-        writeln!(
-            f,
-            "{} stages, {} workers, {} threads, {} lanes, {}",
-            stages.len(),
-            self.workers(),
-            threads.len(),
-            self.lanes(),
-            Bytes(self.ring_bytes()),
-        )?;
+        let counts = [
+            counted(stages.len(), "stage"),
+            counted(self.workers(), "worker"),
+            counted(threads.len(), "thread"),
+            counted(self.lanes(), "lane"),
+        ];
+        writeln!(f, "{}, {}", counts.join(", "), Bytes(self.ring_bytes()))?;
         let mut lines = Vec::new();
         self.draw(&self.tree, "", "", &mut lines);
         let width = lines.iter().map(|(text, _)| text.chars().count()).max().unwrap_or(0);
@@ -35,6 +33,11 @@ impl fmt::Display for Plan {
         }
         Ok(())
     }
+}
+
+/// A number of things, in words.
+fn counted(count: usize, thing: &str) -> String {
+    format!("{count} {thing}{}", if count == 1 { "" } else { "s" })
 }
 
 /// A size for people.
@@ -81,10 +84,8 @@ impl Plan {
 
     fn facts(&self, number: usize, stage: &StagePlan) -> String {
         let mut facts = match (stage.kind, stage.workers) {
-            (StageKind::Source, 1) => "1 source".to_owned(),
-            (StageKind::Source, n) => format!("{n} sources"),
-            (StageKind::Worker, 1) => "1 worker".to_owned(),
-            (StageKind::Worker, n) => format!("{n} workers"),
+            (StageKind::Source, n) => counted(n, "source"),
+            (StageKind::Worker, n) => counted(n, "worker"),
             (StageKind::Input, _) => "input".to_owned(),
             (StageKind::Output, _) => "output".to_owned(),
             (StageKind::Receiver, _) => "receiver".to_owned(),
@@ -132,11 +133,11 @@ impl Plan {
             String::from("digraph tract {\n  rankdir=LR;\n  node [shape=box, style=rounded];\n");
         self.dot_node(&self.tree, 1, &mut 0, &mut dot);
         for mesh in &self.meshes {
-            let plural = if mesh.lanes == 1 { "lane" } else { "lanes" };
+            let lanes = counted(mesh.lanes, "lane");
             let _ = writeln!(
                 dot,
-                "  s{} -> s{} [label=\"{} {plural} of {}\"];",
-                mesh.from, mesh.to, mesh.lanes, mesh.capacity
+                "  s{} -> s{} [label=\"{lanes} of {}\"];",
+                mesh.from, mesh.to, mesh.capacity
             );
         }
         dot.push_str("}\n");

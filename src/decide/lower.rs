@@ -7,14 +7,14 @@ use std::sync::Arc;
 
 use super::placement::{Machine, Placement, place};
 use super::plan::{GroupKind, MeshPlan, Plan, PlanNode, StagePlan};
-use crate::contract::request::Request;
 use crate::describe::kit::{Kit, StageKind};
 use crate::describe::options::Options;
 use crate::describe::shape::{Form, Shape};
 use crate::error::{Error, MAX_CAPACITY};
 use crate::idle::Idle;
 use crate::lane::fork::Fork;
-use crate::sync::ring::RingBuffer;
+use crate::lane::track::header_bytes;
+use crate::measure::Measure;
 
 /// A plan, and what it takes to carry it out.
 pub(crate) struct Blueprint {
@@ -38,6 +38,14 @@ pub(crate) struct Defaults {
     pub(crate) capacity: usize,
     pub(crate) idle: Idle,
     pub(crate) pinned: bool,
+    pub(crate) measure: Measure,
+}
+
+impl Defaults {
+    /// Whether lanes keep values and envelopes apart: where nothing is measured, hardly an envelope says anything.
+    pub(crate) fn split_lanes(&self) -> bool {
+        self.measure == Measure::Off
+    }
 }
 
 /// Lowers a shape, between an input and an output where they are given.
@@ -61,7 +69,7 @@ pub(crate) fn lower(
         lowering.parts[exit].fork = output.map_or(Fork::Final, Fork::Stage);
     }
     let Lowering { stages, mut parts, .. } = lowering;
-    let meshes = join(&stages, &mut parts);
+    let meshes = join(&stages, &mut parts, defaults.split_lanes());
     let tree = with_ends(node, shape, input, output);
     let threads = place(&stages, defaults, machine)?;
     Ok(Blueprint { plan: Plan { tree, stages, meshes, threads }, stages: parts })
@@ -153,6 +161,9 @@ impl Lowering<'_> {
         if batch == 0 {
             return Err(Error::EmptyBatch { path });
         }
+        let blocking = options.blocking.unwrap_or(false);
+        // A batch that waits for a worker that blocks would keep back what is done.
+        let batch = if blocking { 1 } else { batch };
         self.stages.push(StagePlan {
             name,
             path,
@@ -160,10 +171,10 @@ impl Lowering<'_> {
             workers,
             capacity,
             batch,
-            request_bytes: kit.request_size(),
+            request_bytes: kit.request_size(self.defaults.split_lanes()),
             core: options.core,
             idle: options.idle.unwrap_or(self.defaults.idle),
-            blocking: options.blocking.unwrap_or(false),
+            blocking,
             on_panic: options.on_panic.unwrap_or_default(),
         });
         self.parts.push(StageParts { kit, fork: Fork::Final, options, competing: workers > 1 });
@@ -185,14 +196,14 @@ fn check_capacity(path: &str, asked: usize) -> Result<(), Error> {
 }
 
 /// The meshes that the forks come to; notes at the stages behind them whether their workers compete.
-fn join(stages: &[StagePlan], parts: &mut [StageParts]) -> Vec<MeshPlan> {
+fn join(stages: &[StagePlan], parts: &mut [StageParts], split: bool) -> Vec<MeshPlan> {
     let mut meshes = Vec::new();
     for from in 0..parts.len() {
         for (to, competing) in parts[from].fork.leaves() {
             parts[to].competing |= competing;
             let lanes = stages[from].workers * stages[to].workers;
             let capacity = stages[to].capacity;
-            let ring = size_of::<RingBuffer<Request<()>>>() + capacity * stages[to].request_bytes;
+            let ring = header_bytes(split) + capacity * stages[to].request_bytes;
             meshes.push(MeshPlan { from, to, lanes, capacity, bytes: lanes * ring });
         }
     }

@@ -35,21 +35,21 @@ pub enum Placement {
 pub(crate) struct Machine {
     /// The cores this process may use, by number. Never empty.
     pub(crate) cores: Vec<usize>,
+    /// Threads that can run at once: the cores, or fewer where the process has a quota of time.
+    pub(crate) parallelism: usize,
 }
 
 impl Machine {
     /// The machine this process runs on.
     pub(crate) fn this() -> Self {
-        let cores: Vec<usize> = core_affinity::get_core_ids()
-            .unwrap_or_default()
-            .into_iter()
-            .map(|core| core.id)
-            .collect();
+        let parallelism = std::thread::available_parallelism().map_or(1, usize::from);
+        let cores = core_affinity::get_core_ids().unwrap_or_default();
+        let mut cores: Vec<usize> = cores.into_iter().map(|core| core.id).collect();
         if cores.is_empty() {
-            let count = std::thread::available_parallelism().map_or(1, usize::from);
-            return Self { cores: (0..count).collect() };
+            cores = (0..parallelism).collect();
         }
-        Self { cores }
+        let parallelism = parallelism.min(cores.len());
+        Self { cores, parallelism }
     }
 }
 
@@ -72,13 +72,20 @@ pub(crate) fn place(
         |(stage, planned)| (0..planned.workers).map(move |worker| WorkerPlace { stage, worker }),
     );
     if let Placement::Inline { .. } = defaults.placement {
-        return Ok(vec![thread(stages, workers.collect(), None)]);
+        // The caller's thread, which has a name already.
+        return Ok(vec![ThreadPlan {
+            name: String::new(),
+            ..thread(stages, workers.collect(), None)
+        }]);
     }
+    let asked_for: Vec<usize> = stages.iter().filter_map(|stage| stage.core).collect();
+    let mut cores = cores_to_pin(machine, &asked_for);
+    let mut next_core = || defaults.pinned.then(|| cores.next()).flatten();
     let (mut pinned, mut own, mut free) = (Vec::<ThreadPlan>::new(), Vec::new(), Vec::new());
     for place in workers {
         let stage = &stages[place.stage];
         if stage.blocking {
-            own.push(thread(stages, vec![place], stage.core));
+            own.push(place);
         } else if let Some(core) = stage.core {
             match pinned.iter_mut().find(|thread| thread.core == Some(core)) {
                 Some(thread) => thread.workers.push(place),
@@ -89,24 +96,35 @@ pub(crate) fn place(
         }
     }
     let count = match defaults.placement {
-        Placement::Auto => machine.cores.len(),
+        Placement::Auto => machine.parallelism,
         Placement::Threads(0) => return Err(Error::NoThreads),
         Placement::Threads(count) => count,
         Placement::PerWorker | Placement::Inline { .. } => free.len(),
     };
-    let cores = machine.cores.iter().copied().cycle();
-    let mut threads: Vec<ThreadPlan> = pieces(&free, count)
-        .zip(cores)
-        .map(|(piece, core)| thread(stages, piece.to_vec(), defaults.pinned.then_some(core)))
-        .collect();
+    let mut threads: Vec<ThreadPlan> =
+        pieces(&free, count).map(|piece| thread(stages, piece.to_vec(), next_core())).collect();
     threads.extend(pinned);
-    threads.extend(own);
-    let crowded = threads.len() > machine.cores.len();
-    for thread in &mut threads {
-        thread.idle = idle(stages, &thread.workers, crowded);
+    threads.extend(own.into_iter().map(|place: WorkerPlace| {
+        let core = stages[place.stage].core.or_else(&mut next_core);
+        thread(stages, vec![place], core)
+    }));
+    let outnumbered = threads.len() > machine.parallelism;
+    for at in 0..threads.len() {
+        let core = threads[at].core;
+        let shared =
+            core.is_some() && threads.iter().filter(|other| other.core == core).count() > 1;
+        threads[at].idle = idle(stages, &threads[at].workers, outnumbered || shared);
     }
     threads.sort_by_key(|thread| (thread.workers[0].stage, thread.workers[0].worker));
     Ok(threads)
+}
+
+/// The cores for threads that did not ask for one, those first that nobody asked for.
+fn cores_to_pin(machine: &Machine, asked_for: &[usize]) -> impl Iterator<Item = usize> {
+    let (taken, mut cores): (Vec<usize>, Vec<usize>) =
+        machine.cores.iter().partition(|core| asked_for.contains(core));
+    cores.extend(taken);
+    cores.into_iter().cycle()
 }
 
 /// Cuts workers into at most `count` contiguous pieces of nearly the same length.
@@ -131,7 +149,7 @@ fn thread(stages: &[StagePlan], workers: Vec<WorkerPlace>, core: Option<usize>) 
     ThreadPlan { name, core, idle: idle(stages, &workers, false), workers }
 }
 
-/// The most eager strategy among the stages of a thread, stepped down where threads outnumber the cores.
+/// The most eager strategy among the stages of a thread, stepped down where spinning would fight another thread.
 fn idle(stages: &[StagePlan], workers: &[WorkerPlace], crowded: bool) -> Idle {
     let idles = workers.iter().map(|place| stages[place.stage].idle);
     let idle = idles.min_by_key(|idle| idle.patience()).unwrap_or_default();

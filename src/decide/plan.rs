@@ -137,7 +137,7 @@ pub struct ThreadPlan {
     pub core: Option<usize>,
     /// What it does when nothing moves, after stepping down where threads outnumber cores.
     pub idle: Idle,
-    /// The workers it gives turns to, in this order.
+    /// The workers it gives turns to.
     pub workers: Vec<WorkerPlace>,
 }
 

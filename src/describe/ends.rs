@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::{Arc, Mutex};
 
-use super::kit::{InputKit, Kit, OutputKit, ReceiverKit};
+use super::kit::{Kit, Opener, OutputKit, ReceiverKit, SourceKit, StageKind};
 use crate::contract::input::Input;
 use crate::contract::output::Output;
 use crate::contract::request::Request;
@@ -50,7 +50,8 @@ where
     P: Input<Item = T> + 'static,
     E: Into<BoxError>,
 {
-    Arc::new(InputKit::new(Box::new(move || open().map_err(Into::into))))
+    let opener = Opener::new(move || open().map_err(Into::into));
+    Arc::new(SourceKit::new(StageKind::Input, opener))
 }
 
 /// An input for one run, opened on the thread that will use it, after every worker has been made.
@@ -133,7 +134,7 @@ where
     P: Output<T> + 'static,
     E: Into<BoxError>,
 {
-    let kit = OutputKit::new(Box::new(move || open().map_err(Into::into)));
+    let kit = OutputKit::new(Opener::new(move || open().map_err(Into::into)));
     OutputEnd::new(Some(Arc::new(kit)))
 }
 

@@ -6,27 +6,26 @@
 
 use std::any::Any;
 use std::marker::PhantomData;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use crate::contract::factory::Factory;
 use crate::contract::input::Input;
 use crate::contract::output::Output;
-use crate::contract::request::Request;
 use crate::contract::worker::Worker;
 use crate::error::BoxError;
-use crate::error::{Error, panic_message};
+use crate::error::Error;
 use crate::lane::Load;
 use crate::lane::fork::Fork;
 use crate::lane::inlet::Inlet;
 use crate::lane::outlet::{Broadcast, Outlet, Route};
 use crate::lane::receiver::Dock;
 use crate::lane::ring_lane::{LaneRx, LaneSpec, lane};
+use crate::lane::track::slot_bytes;
 use crate::step::Step;
 use crate::step::post::{FactoryCell, FactoryLife, Post};
 use crate::step::sink::SinkStep;
 use crate::step::source::SourceStep;
 use crate::step::work::WorkStep;
-use crate::sync::lock;
 
 /// What a stage is made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -52,6 +51,8 @@ pub(crate) type Erased = Box<dyn Any + Send>;
 
 /// What a kit asks of the wiring: a lane from the worker it is wiring to a worker of a later stage.
 pub(crate) trait Wires {
+    /// The number of the worker whose outlet is being made.
+    fn worker(&self) -> usize;
     /// Workers of a stage.
     fn size(&self, stage: usize) -> usize;
     /// What the next lane to that worker is to be.
@@ -64,8 +65,9 @@ pub(crate) trait Wires {
 pub(crate) trait Kit: Send + Sync {
     fn kind(&self) -> StageKind;
 
-    /// Bytes that one request takes in a lane to this stage; 0 for a source.
-    fn request_size(&self) -> usize;
+    /// Bytes that one request takes in a lane to this stage, whose values may travel apart from their envelopes; 0 for
+    /// a source.
+    fn request_size(&self, split: bool) -> usize;
 
     /// Makes the outlet of one worker.
     fn outlet(&self, fork: &Fork, wires: &mut dyn Wires) -> Erased;
@@ -97,7 +99,8 @@ fn wire_outlet<T: Send + 'static>(fork: &Fork, wires: &mut dyn Wires) -> Outlet<
         Fork::Final => Outlet::Final,
         Fork::Stage(stage) => {
             let lanes = (0..wires.size(*stage)).map(|worker| wire_lane(*stage, worker, wires));
-            one_or_route(lanes.collect())
+            let lanes = lanes.collect();
+            one_or_route(lanes, wires.worker())
         }
         Fork::Route(members) => {
             // Workers compete, not members: the lanes of pools stand side by side.
@@ -108,7 +111,7 @@ fn wire_outlet<T: Send + 'static>(fork: &Fork, wires: &mut dyn Wires) -> Outlet<
                     other => exits.push(other),
                 }
             }
-            one_or_route(exits)
+            one_or_route(exits, wires.worker())
         }
         Fork::Broadcast(members, cloner) => {
             let branches = members.iter().map(|member| wire_outlet(member, wires)).collect();
@@ -117,18 +120,18 @@ fn wire_outlet<T: Send + 'static>(fork: &Fork, wires: &mut dyn Wires) -> Outlet<
     }
 }
 
-fn one_or_route<T>(mut outlets: Vec<Outlet<T>>) -> Outlet<T> {
-    if outlets.len() == 1 { outlets.remove(0) } else { Outlet::Route(Route::new(outlets)) }
+fn one_or_route<T>(mut outlets: Vec<Outlet<T>>, producer: usize) -> Outlet<T> {
+    if outlets.len() == 1 {
+        outlets.remove(0)
+    } else {
+        Outlet::Route(Route::new(outlets, producer))
+    }
 }
 
 fn wire_lane<T: Send + 'static>(stage: usize, worker: usize, wires: &mut dyn Wires) -> Outlet<T> {
     let (tx, rx) = lane::<T>(wires.spec(stage, worker));
     wires.attach(stage, worker, Box::new(rx));
     Outlet::Lane(tx)
-}
-
-fn slot<T>() -> usize {
-    size_of::<Request<T>>()
 }
 
 /// A stage of workers.
@@ -153,8 +156,8 @@ where
         StageKind::Worker
     }
 
-    fn request_size(&self) -> usize {
-        slot::<I>()
+    fn request_size(&self, split: bool) -> usize {
+        slot_bytes::<I>(split)
     }
 
     fn outlet(&self, fork: &Fork, wires: &mut dyn Wires) -> Erased {
@@ -169,11 +172,11 @@ where
         outlet: Erased,
     ) -> Option<StepBuilder> {
         let factory = Arc::clone(&self.factory);
-        let inlet = Inlet::new(typed_lanes::<I>(lanes), load);
+        let inlet = Inlet::new(typed_lanes::<I>(lanes), load.clone());
         let outlet = typed_outlet(outlet);
         Some(Box::new(move || {
             let worker = post.make(&factory)?;
-            Ok(Box::new(WorkStep::new(worker, factory, inlet, outlet, post)))
+            Ok(Box::new(WorkStep::new(worker, factory, inlet, load, outlet, post)))
         }))
     }
 
@@ -182,14 +185,15 @@ where
     }
 }
 
-/// A stage of sources.
+/// A stage of sources, or the input of one run.
 pub(crate) struct SourceKit<F> {
+    kind: StageKind,
     factory: Arc<FactoryCell<F>>,
 }
 
 impl<F: Factory> SourceKit<F> {
-    pub(crate) fn new(factory: F) -> Self {
-        Self { factory: Arc::new(FactoryCell::new(factory)) }
+    pub(crate) fn new(kind: StageKind, factory: F) -> Self {
+        Self { kind, factory: Arc::new(FactoryCell::new(factory)) }
     }
 }
 
@@ -199,10 +203,10 @@ where
     F: Factory<Product = S>,
 {
     fn kind(&self) -> StageKind {
-        StageKind::Source
+        self.kind
     }
 
-    fn request_size(&self) -> usize {
+    fn request_size(&self, _split: bool) -> usize {
         0
     }
 
@@ -230,8 +234,67 @@ where
     }
 }
 
-/// Opens an end on the thread that will use it. Ends belong to one run, so it is used once.
-pub(crate) type Opener<E> = Box<dyn FnOnce() -> Result<E, BoxError> + Send>;
+/// The factory of an end, which belongs to one run and is opened once.
+pub(crate) struct Opener<E>(Option<Box<dyn FnOnce() -> Result<E, BoxError> + Send>>);
+
+impl<E> Opener<E> {
+    pub(crate) fn new(open: impl FnOnce() -> Result<E, BoxError> + Send + 'static) -> Self {
+        Self(Some(Box::new(open)))
+    }
+}
+
+impl<E: 'static> Factory for Opener<E> {
+    type Product = E;
+
+    fn make(&mut self) -> Result<E, BoxError> {
+        self.0.take().ok_or("an end is opened once")?()
+    }
+}
+
+/// The output of one run.
+pub(crate) struct OutputKit<T, P> {
+    factory: Arc<FactoryCell<Opener<P>>>,
+    requests: PhantomData<fn(T)>,
+}
+
+impl<T, P: 'static> OutputKit<T, P> {
+    pub(crate) fn new(opener: Opener<P>) -> Self {
+        Self { factory: Arc::new(FactoryCell::new(opener)), requests: PhantomData }
+    }
+}
+
+impl<T: Send + 'static, P: Output<T> + 'static> Kit for OutputKit<T, P> {
+    fn kind(&self) -> StageKind {
+        StageKind::Output
+    }
+
+    fn request_size(&self, split: bool) -> usize {
+        slot_bytes::<T>(split)
+    }
+
+    fn outlet(&self, _fork: &Fork, _wires: &mut dyn Wires) -> Erased {
+        Box::new(())
+    }
+
+    fn step(
+        &self,
+        post: Post,
+        lanes: Vec<Erased>,
+        load: Option<Arc<Load>>,
+        _outlet: Erased,
+    ) -> Option<StepBuilder> {
+        let factory = Arc::clone(&self.factory);
+        let inlet = Inlet::new(typed_lanes::<T>(lanes), load);
+        Some(Box::new(move || {
+            let output = post.make(&factory)?;
+            Ok(Box::new(SinkStep::new(output, inlet, post)))
+        }))
+    }
+
+    fn factory(&self) -> Arc<dyn FactoryLife> {
+        Arc::clone(&self.factory) as Arc<dyn FactoryLife>
+    }
+}
 
 /// The factory life of what has no factory.
 struct NoFactory;
@@ -246,103 +309,6 @@ impl FactoryLife for NoFactory {
     fn close(&self) {}
 }
 
-/// Opens an end; its error and its panic name the stage.
-fn open<E>(opener: Opener<E>, post: &Post) -> Result<E, Error> {
-    let (path, worker) = (post.stage.path.clone(), post.worker);
-    match std::panic::catch_unwind(std::panic::AssertUnwindSafe(opener)) {
-        Ok(Ok(end)) => Ok(end),
-        Ok(Err(source)) => Err(Error::FactoryFailed { path, worker, source }),
-        Err(panic) => Err(Error::FactoryPanicked { path, worker, message: panic_message(&*panic) }),
-    }
-}
-
-/// The input of one run.
-pub(crate) struct InputKit<P>(Mutex<Option<Opener<P>>>);
-
-impl<P> InputKit<P> {
-    pub(crate) fn new(opener: Opener<P>) -> Self {
-        Self(Mutex::new(Some(opener)))
-    }
-}
-
-impl<P: Input<Item: Send + 'static> + 'static> Kit for InputKit<P> {
-    fn kind(&self) -> StageKind {
-        StageKind::Input
-    }
-
-    fn request_size(&self) -> usize {
-        0
-    }
-
-    fn outlet(&self, fork: &Fork, wires: &mut dyn Wires) -> Erased {
-        Box::new(wire_outlet::<P::Item>(fork, wires))
-    }
-
-    fn step(
-        &self,
-        post: Post,
-        _lanes: Vec<Erased>,
-        _load: Option<Arc<Load>>,
-        outlet: Erased,
-    ) -> Option<StepBuilder> {
-        let opener = lock(&self.0).take()?;
-        let outlet = typed_outlet(outlet);
-        Some(Box::new(move || {
-            let input = open(opener, &post)?;
-            Ok(Box::new(SourceStep::new(input, outlet, post)))
-        }))
-    }
-
-    fn factory(&self) -> Arc<dyn FactoryLife> {
-        Arc::new(NoFactory)
-    }
-}
-
-/// The output of one run.
-pub(crate) struct OutputKit<T, P> {
-    opener: Mutex<Option<Opener<P>>>,
-    requests: PhantomData<fn(T)>,
-}
-
-impl<T, P> OutputKit<T, P> {
-    pub(crate) fn new(opener: Opener<P>) -> Self {
-        Self { opener: Mutex::new(Some(opener)), requests: PhantomData }
-    }
-}
-
-impl<T: Send + 'static, P: Output<T> + 'static> Kit for OutputKit<T, P> {
-    fn kind(&self) -> StageKind {
-        StageKind::Output
-    }
-
-    fn request_size(&self) -> usize {
-        slot::<T>()
-    }
-
-    fn outlet(&self, _fork: &Fork, _wires: &mut dyn Wires) -> Erased {
-        Box::new(())
-    }
-
-    fn step(
-        &self,
-        post: Post,
-        lanes: Vec<Erased>,
-        load: Option<Arc<Load>>,
-        _outlet: Erased,
-    ) -> Option<StepBuilder> {
-        let opener = lock(&self.opener).take()?;
-        let inlet = Inlet::new(typed_lanes::<T>(lanes), load);
-        Some(Box::new(move || {
-            let output = open(opener, &post)?;
-            Ok(Box::new(SinkStep::new(output, inlet, post)))
-        }))
-    }
-
-    fn factory(&self) -> Arc<dyn FactoryLife> {
-        Arc::new(NoFactory)
-    }
-}
-
 /// A receiver: its lanes go to the user, and there is no step.
 pub(crate) struct ReceiverKit<T>(pub(crate) Arc<Dock<T>>);
 
@@ -351,8 +317,8 @@ impl<T: Send + 'static> Kit for ReceiverKit<T> {
         StageKind::Receiver
     }
 
-    fn request_size(&self) -> usize {
-        slot::<T>()
+    fn request_size(&self, split: bool) -> usize {
+        slot_bytes::<T>(split)
     }
 
     fn outlet(&self, _fork: &Fork, _wires: &mut dyn Wires) -> Erased {

@@ -2,9 +2,10 @@
 
 use std::fmt;
 use std::marker::PhantomData;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use super::kit::{SourceKit, WorkerKit};
+use super::kit::{SourceKit, StageKind, WorkerKit};
 use super::shape::{Form, Shape};
 use crate::contract::factory::{MakesSources, MakesWorkers};
 use crate::contract::failure::Failure;
@@ -50,6 +51,7 @@ pub enum NoInput {}
 ///
 /// The methods that set an option set it for every stage inside that has not set its own. An option holds from the
 /// next initialisation on.
+#[must_use = "a tract is a description: run it"]
 pub struct Tract<I, O> {
     pub(crate) shape: Shape,
     types: PhantomData<fn(I) -> O>,
@@ -81,7 +83,7 @@ where
     M: MakesSources<Kind>,
     M::Source: Input<Item: Send + 'static> + 'static,
 {
-    let kit = Arc::new(SourceKit::new(factory.into_factory()));
+    let kit = Arc::new(SourceKit::new(StageKind::Source, factory.into_factory()));
     Tract::new(Some(name.into()), Form::Stage { size, kit })
 }
 
@@ -206,7 +208,6 @@ impl<I, O> Tract<I, O> {
 
     /// Requests that each lane *into* these stages can hold, exactly: 1 to 16,777,216. Small lanes keep requests
     /// young, large ones ride out bursts. Default: the run's.
-    #[must_use]
     pub fn capacity(mut self, capacity: usize) -> Self {
         self.shape.options.capacity = Some(capacity);
         self
@@ -215,22 +216,20 @@ impl<I, O> Tract<I, O> {
     /// Values that a worker of these stages publishes at once, at the latest at the end of its turn.
     ///
     /// 1, the default, publishes each at once, for latency. A larger batch gives throughput where the work on each
-    /// request is short: the two threads touch the lane's indices less often. It never waits for a batch to fill.
-    #[must_use]
+    /// request is short: the two threads touch the lane's indices less often. It never waits for a batch to fill, and in a
+    /// [blocking](Self::blocking) stage it is always 1.
     pub fn batch(mut self, batch: usize) -> Self {
         self.shape.options.batch = Some(batch);
         self
     }
 
     /// Runs these stages on this core, all on one thread pinned to it, together with others that ask for it.
-    #[must_use]
     pub fn on_core(mut self, core: usize) -> Self {
         self.shape.options.core = Some(core);
         self
     }
 
     /// What the threads of these stages do when nothing moves. A thread with several stages follows the most eager.
-    #[must_use]
     pub fn idle(mut self, idle: Idle) -> Self {
         self.shape.options.idle = Some(idle);
         self
@@ -238,14 +237,12 @@ impl<I, O> Tract<I, O> {
 
     /// Says that these stages block in user code: on a file, a lock, a database. Each of their workers gets a
     /// thread of its own, whatever the placement.
-    #[must_use]
     pub fn blocking(mut self) -> Self {
         self.shape.options.blocking = Some(true);
         self
     }
 
     /// What becomes of a worker that panicked. Default: [`OnPanic::Replace`].
-    #[must_use]
     pub fn on_panic(mut self, on_panic: OnPanic) -> Self {
         self.shape.options.on_panic = Some(on_panic);
         self
@@ -253,7 +250,6 @@ impl<I, O> Tract<I, O> {
 
     /// Calls this with every failure in these stages, on the thread where it happened, as it happens. All failures are
     /// counted and kept for the report in any case.
-    #[must_use]
     pub fn on_failure(mut self, handler: impl Fn(&Failure) + Send + Sync + 'static) -> Self {
         self.shape.options.on_failure = Some(Arc::new(handler));
         self
@@ -261,7 +257,6 @@ impl<I, O> Tract<I, O> {
 
     /// Closes the factories of these stages after the run (after the last one, where several are under way), so that
     /// the tract can be run once. By default factories stay open and the tract can run again.
-    #[must_use]
     pub fn close_factory(mut self) -> Self {
         self.shape.options.close_factory = Some(true);
         self
@@ -272,7 +267,8 @@ impl<I, O> Tract<I, O> {
     /// Call it when all runs are over; a run still under way has its factories closed under it.
     pub fn close(self) {
         for kit in self.shape.kits() {
-            kit.factory().close();
+            // One that panics has said so through the panic hook, and keeps none of the others open.
+            let _ = catch_unwind(AssertUnwindSafe(|| kit.factory().close()));
         }
     }
 }

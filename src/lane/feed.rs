@@ -20,6 +20,7 @@ use super::Load;
 use super::ring_lane::{LaneRx, LaneSpec, LaneTx, lane};
 use crate::contract::input::{Input, Next};
 use crate::contract::request::{Envelope, Request, Stamp};
+use crate::error::MAX_CAPACITY;
 use crate::idle::{Idle, Waiter};
 use crate::measure::clock;
 use crate::measure::tally::LaneTally;
@@ -56,6 +57,7 @@ impl<T> Hub<T> {
         let spec = LaneSpec {
             capacity: self.capacity,
             batch: 1,
+            split: false,
             load: None::<Arc<Load>>,
             tally: Arc::new(LaneTally::default()),
         };
@@ -71,7 +73,10 @@ impl<T> Hub<T> {
 }
 
 /// Makes a feed whose handles have lanes of `capacity` requests each: the first handle, and the input.
+///
+/// A capacity that no ring can have gives a feed without room; the run is refused when it is initialised.
 pub(crate) fn feed<T>(capacity: usize) -> (Feed<T>, FeedInput<T>) {
+    let capacity = if capacity > MAX_CAPACITY { 0 } else { capacity };
     let hub = Arc::new(Hub {
         joining: Mutex::new(Vec::new()),
         lanes: AtomicUsize::new(0),
@@ -81,7 +86,7 @@ pub(crate) fn feed<T>(capacity: usize) -> (Feed<T>, FeedInput<T>) {
         capacity,
     });
     let first = hub.join();
-    (first, FeedInput { hub, lanes: Vec::new(), seen: 0, next: 0 })
+    (first, FeedInput { hub, lanes: Vec::new(), seen: 0, next: 0, left: 0 })
 }
 
 /// A handle that sends requests into a running tract from any thread.
@@ -104,7 +109,8 @@ impl<T> Feed<T> {
     /// give the request back.
     pub fn try_send(&mut self, request: impl Into<Request<T>>) -> Result<(), TrySendError<T>> {
         let mut request = request.into();
-        if self.hub.stamping.load(Ordering::Relaxed) && request.envelope.stamp == Stamp::NONE {
+        request.envelope.set_delivered(false);
+        if self.hub.stamping.load(Ordering::Relaxed) && request.envelope.stamp.nanos().is_none() {
             request.envelope.stamp = Stamp::new(clock::now(), false);
         }
         self.sending.store(true, Ordering::Relaxed);
@@ -173,7 +179,7 @@ impl<T> Feed<T> {
     /// Closes the feed for all its handles: later sends say `Closed`, what was accepted is delivered, and the
     /// tract's input ends. Closing twice is fine.
     pub fn close(&self) {
-        // Release: pairs with the acquire in `FeedInput::next`.
+        // Release: pairs with the acquire in `FeedInput::poll`.
         self.hub.closed.store(true, Ordering::Release);
     }
 
@@ -192,7 +198,7 @@ impl<T> Clone for Feed<T> {
 
 impl<T> Drop for Feed<T> {
     fn drop(&mut self) {
-        // Release: pairs with the acquire in `FeedInput::next`, so that the last push of every handle is seen.
+        // Release: pairs with the acquire in `FeedInput::poll`, so that the last push of every handle is seen.
         self.hub.handles.fetch_sub(1, Ordering::Release);
     }
 }
@@ -257,6 +263,8 @@ pub(crate) struct FeedInput<T> {
     /// Lanes taken over so far.
     seen: usize,
     next: usize,
+    /// Requests accepted and never given.
+    left: u64,
 }
 
 impl<T> FeedInput<T> {
@@ -304,7 +312,7 @@ impl<T> FeedInput<T> {
 impl<T> Input for FeedInput<T> {
     type Item = T;
 
-    fn next(&mut self, envelope: &mut Envelope) -> Next<T> {
+    fn poll(&mut self, envelope: &mut Envelope) -> Next<T> {
         // Both before the lanes are looked at: what was sent before the end is seen after it.
         // Acquire: pair with the release in `Feed::close` and in the drop of a handle.
         let closed = self.hub.closed.load(Ordering::Acquire);
@@ -326,14 +334,34 @@ impl<T> Input for FeedInput<T> {
         self.close_hub();
         true
     }
+
+    /// Closes the feed and ends what was accepted and not given. Waits out senders in the middle of a push, which
+    /// takes them a few instructions.
+    fn close(&mut self) {
+        self.close_hub();
+        self.admit();
+        for lane in &mut self.lanes {
+            loop {
+                while let Some(request) = lane.rx.pop() {
+                    self.left += 1;
+                    // Nobody is left to tell of a panic but the panic hook, which has been told.
+                    let _ = request.die();
+                }
+                if lane.is_done() {
+                    break;
+                }
+                crate::sync::yield_now();
+            }
+        }
+    }
+
+    fn left_over(&mut self) -> u64 {
+        self.left
+    }
 }
 
 impl<T> Drop for FeedInput<T> {
     fn drop(&mut self) {
-        self.close_hub();
-        self.admit();
-        for lane in &mut self.lanes {
-            lane.rx.drop_all();
-        }
+        self.close();
     }
 }

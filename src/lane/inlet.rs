@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use super::Load;
-use super::ring_lane::{Drained, LaneRx, Taker};
+use super::ring_lane::{Drained, LaneRx};
+use super::{Load, Taker};
+use crate::contract::cleanup::Panics;
 
 /// What one worker takes from: a lane from each worker before it.
 ///
@@ -22,67 +23,52 @@ impl<T> Inlet<T> {
 
     /// Hands up to `budget` requests to `taker`; returns how many, and why no more.
     pub(crate) fn drain(&mut self, budget: usize, taker: &mut impl Taker<T>) -> (usize, Drained) {
-        match &self.load {
-            None => drain(&mut self.lanes, &mut self.next, budget, taker),
-            Some(load) => {
-                let mut counted = Counted { taker, load };
-                drain(&mut self.lanes, &mut self.next, budget, &mut counted)
+        let Self { lanes, next, .. } = self;
+        let mut moved = 0;
+        let mut visits = lanes.len();
+        while visits > 0 {
+            let share = (budget - moved).div_ceil(visits);
+            visits -= 1;
+            let (got, end) = lanes[*next].drain(share, taker);
+            moved += got;
+            match end {
+                Drained::Closed => {
+                    lanes.swap_remove(*next);
+                }
+                // A lane that got its turn and nothing out of it has it again.
+                Drained::Blocked if got == 0 => {}
+                Drained::Blocked | Drained::Empty | Drained::Budget => *next += 1,
+            }
+            if *next >= lanes.len() {
+                *next = 0;
+            }
+            if end == Drained::Blocked {
+                return (moved, Drained::Blocked);
+            }
+            if moved == budget {
+                return (moved, Drained::Budget);
             }
         }
+        if lanes.is_empty() { (moved, Drained::Closed) } else { (moved, Drained::Empty) }
     }
 
-    /// Ends what is waiting with failure, and closes the lanes. Returns how many clean-ups panicked.
-    pub(crate) fn drop_all(&mut self) -> u64 {
+    /// Ends what is waiting with failure, and closes the lanes. Returns what clean-ups
+    /// and drops said that panicked.
+    pub(crate) fn drop_all(&mut self) -> Panics {
         if let Some(load) = &self.load {
             load.retire();
         }
-        self.lanes.drain(..).map(|mut lane| lane.drop_all()).sum()
+        let mut panics = Panics::NONE;
+        self.lanes.drain(..).for_each(|mut lane| panics.join(lane.drop_all()));
+        panics
     }
 }
 
-fn drain<T>(
-    lanes: &mut Vec<LaneRx<T>>,
-    next: &mut usize,
-    budget: usize,
-    taker: &mut impl Taker<T>,
-) -> (usize, Drained) {
-    let mut moved = 0;
-    let mut visits = lanes.len();
-    while visits > 0 {
-        let share = (budget - moved).div_ceil(visits);
-        visits -= 1;
-        let (got, end) = lanes[*next].drain(share, taker);
-        moved += got;
-        match end {
-            Drained::Blocked => return (moved, Drained::Blocked),
-            Drained::Closed => {
-                lanes.swap_remove(*next);
-            }
-            Drained::Empty | Drained::Budget => *next += 1,
+impl<T> Drop for Inlet<T> {
+    /// Whatever became of the worker, nobody is to send it anything.
+    fn drop(&mut self) {
+        if let Some(load) = &self.load {
+            load.retire();
         }
-        if *next >= lanes.len() {
-            *next = 0;
-        }
-        if moved == budget {
-            return (moved, Drained::Budget);
-        }
-    }
-    if lanes.is_empty() { (moved, Drained::Closed) } else { (moved, Drained::Empty) }
-}
-
-/// A taker that lowers the worker's load as it finishes each request.
-struct Counted<'a, K> {
-    taker: &'a mut K,
-    load: &'a Load,
-}
-
-impl<T, K: Taker<T>> Taker<T> for Counted<'_, K> {
-    fn ready(&mut self) -> bool {
-        self.taker.ready()
-    }
-
-    fn take(&mut self, request: crate::contract::request::Request<T>) {
-        self.taker.take(request);
-        self.load.lower();
     }
 }

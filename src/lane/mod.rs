@@ -6,6 +6,17 @@ pub(crate) mod inlet;
 pub(crate) mod outlet;
 pub(crate) mod receiver;
 pub(crate) mod ring_lane;
+pub(crate) mod track;
+
+use crate::contract::request::Request;
+
+/// What takes requests out of a lane, one at a time.
+pub(crate) trait Taker<T> {
+    /// Whether the next request can be taken *and* put on.
+    fn ready(&mut self) -> bool;
+    /// Takes a request, after `ready` said so.
+    fn take(&mut self, request: Request<T>);
+}
 
 /// How many requests a pool's worker holds: queued and in hand, over all its lanes.
 ///
@@ -26,7 +37,7 @@ impl Load {
     }
 
     #[inline]
-    fn lower(&self) {
+    pub(crate) fn lower(&self) {
         self.0.fetch_sub(1, crate::sync::Ordering::Relaxed);
     }
 

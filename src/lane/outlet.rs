@@ -7,6 +7,7 @@
 
 use super::fork::Cloner;
 use super::ring_lane::LaneTx;
+use crate::contract::cleanup::Panics;
 use crate::contract::request::Request;
 
 /// What one worker puts into.
@@ -54,26 +55,31 @@ impl<T> Outlet<T> {
         match self {
             Self::Final => false,
             Self::Lane(lane) => lane.is_closed(),
-            Self::Route(route) => route.exits.iter().all(|exit| exit.outlet.is_closed()),
+            Self::Route(route) => route.is_closed(),
             Self::Broadcast(broadcast) => broadcast.branches.iter().all(Self::is_closed),
         }
     }
 
-    /// Puts a request, after [`ready`](Self::ready) said so. Returns how many clean-ups panicked.
+    /// Puts a request, after [`ready`](Self::ready) said so. Returns what clean-ups said that panicked.
     #[inline(always)]
-    pub(crate) fn put(&mut self, request: Request<T>) -> u64 {
+    pub(crate) fn put(&mut self, request: Request<T>) -> Panics {
         match self {
-            Self::Final => request.envelope.finish(true),
+            Self::Final => {
+                // The value first: if its drop panics, the request has failed.
+                let Request { value, envelope } = request;
+                drop(value);
+                envelope.finish(true)
+            }
             Self::Lane(lane) => {
                 lane.put(request);
-                0
+                Panics::NONE
             }
             fork => fork.fork_put(request),
         }
     }
 
     #[inline(never)]
-    fn fork_put(&mut self, request: Request<T>) -> u64 {
+    fn fork_put(&mut self, request: Request<T>) -> Panics {
         match self {
             Self::Final | Self::Lane(_) => self.put(request),
             Self::Route(route) => route.put(request),
@@ -101,18 +107,39 @@ impl<T> Outlet<T> {
         }
     }
 
-    fn vacancy(&mut self, window: usize) -> Vacancy {
+    /// Whether somebody behind it is gone whom every request put here would have to reach.
+    fn is_broken(&self) -> bool {
+        match self {
+            Self::Final => false,
+            Self::Lane(lane) => lane.is_closed(),
+            Self::Route(route) => route.is_broken(),
+            Self::Broadcast(broadcast) => broadcast.branches.iter().any(Self::is_broken),
+        }
+    }
+
+    /// How it would take the next request. Lanes whose consumer is gone take none, or swallow it.
+    fn vacancy(&mut self, window: usize, swallow: bool) -> Vacancy {
         match self {
             Self::Final => Vacancy::Free,
+            Self::Lane(lane) if lane.is_closed() => {
+                if swallow {
+                    Vacancy::Free
+                } else {
+                    Vacancy::None
+                }
+            }
             Self::Lane(lane) => match lane.load() {
                 0 if lane.has_room() => Vacancy::Free,
                 load if load < window && lane.has_room() => Vacancy::Queue,
                 _ => Vacancy::None,
             },
-            Self::Route(route) => route.choose(),
+            Self::Route(route) => route.choose_among(swallow),
             Self::Broadcast(broadcast) => {
                 let branches = broadcast.branches.iter_mut();
-                branches.map(|branch| branch.vacancy(window)).min().unwrap_or(Vacancy::None)
+                branches
+                    .map(|branch| branch.vacancy(window, swallow))
+                    .min()
+                    .unwrap_or(Vacancy::None)
             }
         }
     }
@@ -143,11 +170,13 @@ impl<T> Route<T> {
     const EVEN_WINDOW: usize = 4;
     const WIDEST: usize = 32;
 
-    pub(crate) fn new(outlets: Vec<Outlet<T>>) -> Self {
+    /// Each of several producers starts its search at another exit.
+    pub(crate) fn new(outlets: Vec<Outlet<T>>, producer: usize) -> Self {
         let exits: Vec<_> =
             outlets.into_iter().map(|outlet| Exit { outlet, window: 1, sent: 0 }).collect();
         let round = exits.len() * Self::EVEN_SHARE;
-        Self { exits, next: 0, chosen: 0, round }
+        let next = producer % exits.len().max(1);
+        Self { exits, next, chosen: next, round }
     }
 
     /// Its outlets, to stand in a wider route.
@@ -155,18 +184,23 @@ impl<T> Route<T> {
         self.exits.into_iter().map(|exit| exit.outlet)
     }
 
-    /// Chooses the first that is free, else the first whose queue is within its window.
+    /// Chooses the first that is free, else the first whose queue is within its window. Where nobody is whole, so
+    /// that nobody can be chosen, those that are gone swallow requests: others must not be held up.
     fn choose(&mut self) -> Vacancy {
+        match self.choose_among(false) {
+            Vacancy::None if self.is_broken() => self.choose_among(true),
+            vacancy => vacancy,
+        }
+    }
+
+    fn choose_among(&mut self, swallow: bool) -> Vacancy {
         let mut best = Vacancy::None;
         let count = self.exits.len();
         for offset in 0..count {
-            let at = if self.next + offset < count {
-                self.next + offset
-            } else {
-                self.next + offset - count
-            };
+            let at = self.next + offset;
+            let at = if at < count { at } else { at - count };
             let exit = &mut self.exits[at];
-            let vacancy = exit.outlet.vacancy(exit.window);
+            let vacancy = exit.outlet.vacancy(exit.window, swallow);
             if vacancy > best {
                 best = vacancy;
                 self.chosen = at;
@@ -178,7 +212,18 @@ impl<T> Route<T> {
         best
     }
 
-    fn put(&mut self, request: Request<T>) -> u64 {
+    fn is_closed(&self) -> bool {
+        self.exits.iter().all(|exit| exit.outlet.is_closed())
+    }
+
+    fn is_broken(&self) -> bool {
+        self.exits.iter().all(|exit| exit.outlet.is_broken())
+    }
+
+    fn put(&mut self, request: Request<T>) -> Panics {
+        // Chosen before the work, which may have taken long: if somebody else is free by now, all the better. The
+        // room that was found then is there in any case.
+        self.choose();
         self.next = if self.chosen + 1 < self.exits.len() { self.chosen + 1 } else { 0 };
         let exit = &mut self.exits[self.chosen];
         exit.sent += 1;
@@ -213,15 +258,16 @@ impl<T: 'static> Broadcast<T> {
 }
 
 impl<T> Broadcast<T> {
-    fn put(&mut self, request: Request<T>) -> u64 {
-        let Some((last, others)) = self.branches.split_last_mut() else { return 0 };
+    fn put(&mut self, request: Request<T>) -> Panics {
+        let Some((last, others)) = self.branches.split_last_mut() else { return Panics::NONE };
         let Request { value, envelope } = request;
         let shared = envelope.share();
-        let mut panics = 0;
+        let mut panics = Panics::NONE;
         for branch in others {
             let copy = Request { value: (self.clone)(&value), envelope: shared.copy() };
-            panics += branch.put(copy);
+            panics.join(branch.put(copy));
         }
-        panics + last.put(Request { value, envelope: shared.into_last() })
+        panics.join(last.put(Request { value, envelope: shared.into_last() }));
+        panics
     }
 }

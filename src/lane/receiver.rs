@@ -4,7 +4,8 @@ use std::fmt;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use super::ring_lane::{Drained, LaneRx, Taker};
+use super::Taker;
+use super::ring_lane::{Drained, LaneRx};
 use crate::contract::request::Request;
 use crate::idle::{Idle, Waiter};
 use crate::sync::lock;
@@ -68,7 +69,7 @@ impl<T> Receiver<T> {
             }
             if let Some(mut request) = self.lanes[self.next].pop() {
                 self.next += 1;
-                request.envelope.deliver();
+                request.envelope.set_delivered(true);
                 return Ok(request);
             }
             if self.lanes[self.next].is_closed() {
@@ -159,7 +160,7 @@ impl<T, F: FnMut(Request<T>)> Taker<T> for Delivery<'_, F> {
     }
 
     fn take(&mut self, mut request: Request<T>) {
-        request.envelope.deliver();
+        request.envelope.set_delivered(true);
         (self.0)(request);
     }
 }
@@ -176,9 +177,6 @@ impl<T> Drop for Receiver<T> {
     fn drop(&mut self) {
         // Lanes that came and were never looked at close too.
         *lock(&self.dock.0) = State::Gone;
-        for lane in &mut self.lanes {
-            lane.drop_all();
-        }
     }
 }
 

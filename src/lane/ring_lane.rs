@@ -6,10 +6,11 @@
 
 use std::sync::Arc;
 
-use super::Load;
+use super::track::{TrackRx, TrackTx, track};
+use super::{Load, Taker};
+use crate::contract::cleanup::Panics;
 use crate::contract::request::Request;
 use crate::measure::tally::LaneTally;
-use crate::sync::ring;
 
 /// What one lane is to be.
 pub(crate) struct LaneSpec {
@@ -17,6 +18,8 @@ pub(crate) struct LaneSpec {
     pub(crate) capacity: usize,
     /// Requests the producer publishes at once, at the latest at the end of its turn.
     pub(crate) batch: usize,
+    /// Whether values travel apart from their envelopes, which pays where nothing is measured.
+    pub(crate) split: bool,
     /// The load of the consumer, where workers compete.
     pub(crate) load: Option<Arc<Load>>,
     pub(crate) tally: Arc<LaneTally>,
@@ -24,7 +27,7 @@ pub(crate) struct LaneSpec {
 
 /// Makes a lane.
 pub(crate) fn lane<T>(spec: LaneSpec) -> (LaneTx<T>, LaneRx<T>) {
-    let (producer, consumer) = ring::RingBuffer::new(spec.capacity);
+    let (producer, consumer) = track(spec.capacity, spec.split);
     let batch = spec.batch.min(spec.capacity);
     let staged = Vec::with_capacity(if batch > 1 { batch } else { 0 });
     let tx = LaneTx {
@@ -45,7 +48,7 @@ const MOST_AT_ONCE: usize = 32;
 
 /// The producer's end.
 pub(crate) struct LaneTx<T> {
-    ring: ring::Producer<Request<T>>,
+    ring: TrackTx<T>,
     /// Put but not yet published; empty unless the lane is batched.
     staged: Vec<Request<T>>,
     batch: usize,
@@ -85,12 +88,9 @@ impl<T> LaneTx<T> {
         self.ring.is_abandoned()
     }
 
-    /// What the consumer holds, as far as can be told: queued and, where workers compete, in hand.
+    /// What the consumer holds, where workers compete: queued, over all its lanes, and in hand.
     pub(crate) fn load(&self) -> usize {
-        match &self.load {
-            Some(load) => load.get(),
-            None => self.ring.buffer().capacity() - self.ring.slots(),
-        }
+        self.load.as_ref().map_or(0, |load| load.get())
     }
 
     /// Puts a request, for which [`has_room`](Self::has_room) found room.
@@ -105,61 +105,59 @@ impl<T> LaneTx<T> {
             if self.staged.len() == self.batch {
                 self.flush();
             }
-        } else if let Err(ring::PushError::Full(request)) = self.ring.push(request) {
+        } else if let Err(request) = self.ring.push(request) {
             bury(request);
         }
     }
 
     /// Puts what `make` makes until it has nothing, there is no room, or `budget` is used up; returns how many.
-    /// Batches are written in place.
+    /// Batches are written in place. Not for lanes to workers that compete.
     #[inline(always)]
     pub(crate) fn fill(
         &mut self,
         budget: usize,
         mut make: impl FnMut() -> Option<Request<T>>,
     ) -> usize {
+        self.flush();
         let mut moved = 0;
         while moved < budget && self.has_room() {
-            let wanted = self.batch.min(budget - moved);
-            let got = if wanted == 1 {
-                make().map_or(0, |request| {
-                    self.put(request);
-                    1
-                })
+            let free = self.ring.cached_slots().min(budget - moved).max(1);
+            let (wanted, got) = if self.batch == 1 {
+                (free, self.push_each(free, &mut make))
             } else {
-                self.fill_batch(wanted, &mut make)
+                let wanted = free.min(self.batch);
+                (wanted, self.ring.fill(wanted, &mut make))
             };
             moved += got;
             if got < wanted {
                 break;
             }
         }
+        self.put += moved as u64;
         moved
     }
 
+    /// Publishes up to `n` requests one by one, for which there is room; returns how many.
     #[inline(always)]
-    fn fill_batch(&mut self, wanted: usize, make: impl FnMut() -> Option<Request<T>>) -> usize {
-        self.flush();
-        let free = self.ring.cached_slots().clamp(1, wanted);
-        let Ok(chunk) = self.ring.write_chunk_uninit(free) else { return 0 };
-        let got = chunk.fill_from_iter(std::iter::from_fn(make));
-        self.put += got as u64;
-        if let Some(load) = &self.load {
-            (0..got).for_each(|_| load.raise());
+    fn push_each(&mut self, n: usize, mut make: impl FnMut() -> Option<Request<T>>) -> usize {
+        for pushed in 0..n {
+            let Some(request) = make() else { return pushed };
+            if let Err(request) = self.ring.push(request) {
+                bury(request);
+            }
         }
-        got
+        n
     }
 
     /// Publishes what was put and the count of it.
     #[inline]
     pub(crate) fn flush(&mut self) {
-        if !self.staged.is_empty() {
-            match self.ring.write_chunk_uninit(self.staged.len()) {
-                Ok(chunk) => {
-                    chunk.fill_from_iter(self.staged.drain(..));
-                }
-                Err(_) => self.staged.drain(..).for_each(bury),
-            }
+        let Self { ring, staged, .. } = self;
+        if !staged.is_empty() {
+            let mut requests = staged.drain(..);
+            ring.fill(requests.len(), || requests.next());
+            // Only where the consumer is gone is anything left.
+            requests.for_each(bury);
         }
         self.tally.producer.put.set(self.put);
     }
@@ -174,15 +172,8 @@ impl<T> Drop for LaneTx<T> {
 /// A lane is full at the put only where its consumer is gone: the request dies here, and counts as lost in the lane.
 #[cold]
 fn bury<T>(request: Request<T>) {
-    request.envelope.finish(false);
-}
-
-/// What takes requests out of a lane, one at a time.
-pub(crate) trait Taker<T> {
-    /// Whether the next request can be taken *and* put on.
-    fn ready(&mut self) -> bool;
-    /// Takes a request, after `ready` said so.
-    fn take(&mut self, request: Request<T>);
+    // There is nobody to tell of a panic but the panic hook, which has been told.
+    let _ = request.die();
 }
 
 /// Why a drain came to its end.
@@ -200,7 +191,7 @@ pub(crate) enum Drained {
 
 /// The consumer's end.
 pub(crate) struct LaneRx<T> {
-    ring: ring::Consumer<Request<T>>,
+    ring: TrackRx<T>,
     chunk: usize,
     tally: Arc<LaneTally>,
     taken: u64,
@@ -265,15 +256,7 @@ impl<T> LaneRx<T> {
                 1
             });
         }
-        let Ok(chunk) = self.ring.read_chunk(wanted) else { return 0 };
-        let mut requests = chunk.into_iter();
-        while taker.ready() {
-            match requests.next() {
-                Some(request) => taker.take(request),
-                None => break,
-            }
-        }
-        requests.iterated()
+        self.ring.take_chunk(wanted, taker)
     }
 
     /// Takes one request.
@@ -281,7 +264,7 @@ impl<T> LaneRx<T> {
         if self.ring.cached_slots() == 0 && self.look() == 0 {
             return None;
         }
-        let request = self.ring.pop().ok()?;
+        let request = self.ring.pop()?;
         self.taken += 1;
         self.tally.consumer.taken.set(self.taken);
         Some(request)
@@ -293,12 +276,20 @@ impl<T> LaneRx<T> {
     }
 
     /// Ends whatever is in it now with failure, uncounted: the lane's own count of what was put and taken tells.
-    /// Returns how many clean-ups panicked.
-    pub(crate) fn drop_all(&mut self) -> u64 {
-        let mut panics = 0;
-        while let Ok(request) = self.ring.pop() {
-            panics += request.envelope.finish(false);
+    pub(crate) fn drop_all(&mut self) -> Panics {
+        let mut panics = Panics::NONE;
+        while let Some(request) = self.ring.pop() {
+            panics.join(request.die());
         }
         panics
+    }
+}
+
+impl<T> Drop for LaneRx<T> {
+    /// The ring itself would drop what is left as it comes, and a panic in the middle would be everybody's.
+    fn drop(&mut self) {
+        // Nobody is left to tell of a panic but the panic hook, which has been told.
+        let _ = self.drop_all();
+        self.tally.consumer.gone.set(1);
     }
 }

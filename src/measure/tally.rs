@@ -107,4 +107,6 @@ pub(crate) struct ConsumerTally {
     pub(crate) taken: Counter,
     /// The most requests ever found in it.
     pub(crate) high_water: Counter,
+    /// 1 once the consumer is gone.
+    pub(crate) gone: Counter,
 }

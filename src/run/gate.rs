@@ -24,6 +24,8 @@ struct State {
     running: usize,
     /// Threads that are done, whatever they did.
     done: usize,
+    /// Threads that were pinned as planned.
+    pinned: Vec<usize>,
     open: bool,
     shut: bool,
     error: Option<Error>,
@@ -80,10 +82,15 @@ impl Gate {
         self.changed.notify_all();
     }
 
-    /// Thread: has let go of everything.
-    pub(crate) fn done(&self) {
-        lock(&self.state).done += 1;
-        self.changed.notify_all();
+    /// Thread: was pinned to the core that its plan names.
+    pub(crate) fn pinned(&self, thread: usize) {
+        lock(&self.state).pinned.push(thread);
+    }
+
+    /// Which of `threads` were pinned.
+    pub(crate) fn which_pinned(&self, threads: usize) -> Vec<bool> {
+        let state = lock(&self.state);
+        (0..threads).map(|thread| state.pinned.contains(&thread)).collect()
     }
 
     pub(crate) fn count_done(&self) -> usize {
@@ -116,5 +123,15 @@ impl Gate {
         self.changed
             .wait_while(state, |state| !until(state))
             .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Tells the gate that a thread has let go of everything, also if it unwinds.
+pub(crate) struct Done<'a>(pub(crate) &'a Gate);
+
+impl Drop for Done<'_> {
+    fn drop(&mut self) {
+        lock(&self.0.state).done += 1;
+        self.0.changed.notify_all();
     }
 }

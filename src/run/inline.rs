@@ -35,6 +35,7 @@ use crate::tell::report::Report;
 /// assert_eq!(numbers.take(), [0, 2, 4, 6, 8]);
 /// # Ok::<(), ringtract::Error>(())
 /// ```
+#[must_use = "it moves only when it is given turns"]
 pub struct Inline {
     seats: Vec<Seat>,
     books: Books,
@@ -101,11 +102,11 @@ impl Inline {
             Ok(Turn::Moved) => true,
             Ok(Turn::Idle) => false,
             Ok(Turn::Ended) => {
-                drop(self.seats.remove(at));
+                self.seats.remove(at).leave();
                 true
             }
             Err(panic) => {
-                self.seats.remove(at).came_to_grief(&self.books.control, &*panic);
+                self.seats.remove(at).came_to_grief(&self.books.control, panic);
                 true
             }
         }

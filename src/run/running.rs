@@ -16,23 +16,28 @@ use crate::step::control::Control;
 use crate::step::post::StagePost;
 use crate::tell::report::{Ending, Report, Unfinished};
 
-/// The threads of a run, each of which returns whether it was pinned.
+/// The threads of a run.
 pub(crate) struct Threads {
     pub(crate) gate: Arc<Gate>,
-    pub(crate) handles: Vec<JoinHandle<bool>>,
+    pub(crate) handles: Vec<JoinHandle<()>>,
 }
 
 impl Threads {
     /// Waits for every thread; tells which were pinned.
     pub(crate) fn join(self) -> Vec<bool> {
-        // A thread contains every panic, so there is none to pass on.
-        self.handles.into_iter().map(|handle| handle.join().unwrap_or(false)).collect()
+        let pinned = self.gate.which_pinned(self.handles.len());
+        for handle in self.handles {
+            // A thread contains every panic, so there is none to pass on.
+            let _ = handle.join();
+        }
+        pinned
     }
 }
 
 /// A tract that is initialised: every worker is made, on its thread, and waits for the start.
 ///
 /// Dropped, it closes its workers and takes nothing from its input.
+#[must_use = "dropped, it is closed without having run"]
 pub struct Ready {
     threads: Option<Threads>,
     books: Option<Books>,
@@ -80,8 +85,10 @@ impl fmt::Debug for Ready {
 
 /// A tract that runs.
 ///
-/// Dropped without having been waited for, it is stopped and joined: what is in flight drains, except what an
-/// output or a receiver does not take, which is dropped with clean-ups.
+/// Dropped without having been waited for, it is stopped and joined: what is in flight drains. If nothing moves for 50
+/// ms, because an output or a receiver takes nothing, or an input that wants to hand over more gives nothing, the rest is
+/// dropped with clean-ups. A worker that emits without end never drains: use [`stop_within`](Self::stop_within).
+#[must_use = "dropped, it is stopped"]
 pub struct Running {
     /// `None` once the run has been waited for.
     run: Option<(Threads, Books)>,
@@ -152,11 +159,8 @@ impl Running {
             return Err(Overdue { report: Box::new(report(threads, &books, self.started)) });
         }
         let unfinished = watch.unfinished(&books);
-        let pinned: Vec<bool> = threads
-            .handles
-            .into_iter()
-            .map(|handle| handle.is_finished() && handle.join().unwrap_or(false))
-            .collect();
+        // Those that are stuck are left behind.
+        let pinned = threads.gate.which_pinned(count);
         let threads = thread_reports(&books.plan, &pinned);
         let report = books.report(Ending::GivenUp, self.started.elapsed(), threads, unfinished);
         Err(Overdue { report: Box::new(report) })
@@ -235,12 +239,19 @@ impl Watch {
     fn stands_still(&mut self, books: &Books) -> bool {
         let now = Self::new(books);
         let mut still = true;
-        for (seen, now) in self.seen.iter_mut().flatten().zip(now.seen.into_iter().flatten()) {
-            let changed = (seen.0, seen.1, seen.2) != (now.0, now.1, now.2);
-            if changed {
-                *seen = now;
+        let stages = self.seen.iter_mut().zip(now.seen).zip(&books.plan.stages);
+        for ((seen, now), stage) in stages {
+            // A source asks its input at every turn, whether or not there is anything.
+            let asks = matches!(stage.kind, StageKind::Source | StageKind::Input);
+            for (seen, now) in seen.iter_mut().zip(now) {
+                let counted = (seen.1, seen.2) != (now.1, now.2);
+                let busy =
+                    !asks && (seen.0 != now.0 || matches!(now.0, Phase::Working | Phase::Closing));
+                if counted || seen.0 != now.0 {
+                    *seen = now;
+                }
+                still &= !counted && !busy;
             }
-            still &= !changed && matches!(seen.0, Phase::Waiting | Phase::Ended);
         }
         still
     }

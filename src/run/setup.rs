@@ -2,11 +2,14 @@
 
 use std::sync::Arc;
 
+use core_affinity::CoreId;
+
 use super::gate::Gate;
 use super::inline::Inline;
 use super::running::{Ready, Threads};
 use super::thread::{Crew, Recruit};
 use super::wiring::{Books, WiredStep, wire};
+
 use crate::contract::failure::FailureKind;
 use crate::contract::request::Request;
 use crate::decide::lower::{Blueprint, Defaults, lower};
@@ -33,8 +36,8 @@ impl<I: Send + 'static, O: Send + 'static> Tract<I, O> {
                 capacity: Setup::<I, O>::DEFAULT_CAPACITY,
                 idle: Idle::default(),
                 pinned: false,
+                measure: Measure::default(),
             },
-            measure: Measure::default(),
         }
     }
 
@@ -86,7 +89,6 @@ impl<O: Send + 'static> Tract<NoInput, O> {
 pub struct Setup<'a, I, O> {
     tract: &'a Tract<I, O>,
     defaults: Defaults,
-    measure: Measure,
 }
 
 impl<I: Send + 'static, O: Send + 'static> Setup<'_, I, O> {
@@ -119,7 +121,7 @@ impl<I: Send + 'static, O: Send + 'static> Setup<'_, I, O> {
 
     /// Which requests are measured. Default: one in 64.
     pub fn measure(mut self, measure: Measure) -> Self {
-        self.measure = measure;
+        self.defaults.measure = measure;
         self
     }
 
@@ -139,10 +141,10 @@ impl<I: Send + 'static, O: Send + 'static> Setup<'_, I, O> {
     ///
     /// # Errors
     ///
-    /// Whatever prevents it. Then every worker made so far has been closed, no thread is left, and unless it was the
-    /// output itself that could not be opened, nothing happened to the ends.
+    /// Whatever prevents it. Then every worker made so far has been closed and no thread is left. The ends are used up:
+    /// an input or output that was not reached is never opened, a feed says `Closed`, and so does a receiver.
     pub fn init_fed(&self, input: InputEnd<I>, output: OutputEnd<O>) -> Result<Ready, Error> {
-        let input = input.into_kit(self.measure != Measure::Off)?;
+        let input = input.into_kit(self.defaults.measure != Measure::Off)?;
         self.ready(Some(input), output.into_kit())
     }
 
@@ -156,7 +158,7 @@ impl<I: Send + 'static, O: Send + 'static> Setup<'_, I, O> {
         input: InputEnd<I>,
         output: OutputEnd<O>,
     ) -> Result<Inline, Error> {
-        let input = input.into_kit(self.measure != Measure::Off)?;
+        let input = input.into_kit(self.defaults.measure != Measure::Off)?;
         self.inline(Some(input), output.into_kit())
     }
 
@@ -176,7 +178,7 @@ impl<I: Send + 'static, O: Send + 'static> Setup<'_, I, O> {
         if matches!(self.defaults.placement, Placement::Inline { .. }) {
             return Err(Error::InlineNeedsCaller);
         }
-        let (steps, books) = wire(self.blueprint(input, output)?, self.measure)?;
+        let (steps, books) = wire(self.blueprint(input, output)?, &self.defaults)?;
         let count = steps.len();
         let threads = spawn(steps, &books)?;
         if let Err(error) = threads.gate.await_made(count) {
@@ -197,7 +199,7 @@ impl<I: Send + 'static, O: Send + 'static> Setup<'_, I, O> {
         };
         let defaults = Defaults { placement: Placement::Inline { seed }, ..self.defaults.clone() };
         let blueprint = lower(&self.tract.shape, input, output, &defaults, &Machine::this())?;
-        let (steps, books) = wire(blueprint, self.measure)?;
+        let (steps, books) = wire(blueprint, &defaults)?;
         Inline::new(steps, books, seed)
     }
 }
@@ -285,10 +287,15 @@ impl<O, F: FnMut(O)> Delivery<O, F> {
         receiver.drain(&mut |request: Request<O>| {
             let (value, envelope) = request.into_parts();
             let sunk = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| sink(value)));
-            if let (Err(panic), Some(post)) = (&sunk, &post) {
-                post.fail(0, FailureKind::Panicked, panic_message(&**panic));
+            let panics = envelope.finish(sunk.is_ok());
+            if let Some(post) = &post {
+                if let Err(panic) = sunk {
+                    post.fail(0, FailureKind::Panicked, panic_message(panic));
+                }
+                panics
+                    .into_iter()
+                    .for_each(|message| post.fail(0, FailureKind::CleanupPanicked, message));
             }
-            envelope.finish(sunk.is_ok());
         })
     }
 }
@@ -299,7 +306,7 @@ fn spawn(steps: Vec<WiredStep>, books: &Books) -> Result<Threads, Error> {
     let mut recruits: Vec<Option<(usize, WiredStep)>> =
         steps.into_iter().enumerate().map(Some).collect();
     let mut threads = Threads { gate: Arc::clone(&gate), handles: Vec::new() };
-    for plan in &books.plan.threads {
+    for (at, plan) in books.plan.threads.iter().enumerate() {
         let mut builders = Vec::with_capacity(plan.workers.len());
         for recruit in &mut recruits {
             let is_mine =
@@ -315,12 +322,12 @@ fn spawn(steps: Vec<WiredStep>, books: &Books) -> Result<Threads, Error> {
             idle: plan.idle,
             builders,
         };
-        let core = plan.core;
+        let (core, pinned) = (plan.core, Arc::clone(&gate));
         let body = move || {
-            let pinned =
-                core.is_some_and(|id| core_affinity::set_for_current(core_affinity::CoreId { id }));
+            if core.is_some_and(|id| core_affinity::set_for_current(CoreId { id })) {
+                pinned.pinned(at);
+            }
             crew.run();
-            pinned
         };
         match std::thread::Builder::new().name(plan.name.replace('\0', "")).spawn(body) {
             Ok(handle) => threads.handles.push(handle),

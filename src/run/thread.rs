@@ -3,9 +3,9 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use super::gate::Gate;
+use super::gate::{Done, Gate};
 use crate::contract::failure::FailureKind;
-use crate::error::{Error, panic_message};
+use crate::error::{Error, Panic, panic_message};
 use crate::idle::{Idle, Waiter};
 use crate::step::control::Control;
 use crate::step::post::StagePost;
@@ -25,17 +25,25 @@ pub(crate) struct Seat {
 impl Seat {
     /// A panic that got out of a step: a defect of ours, or the drop of a user's value in an odd place. The step is
     /// gone, its lanes are closed, and the run stops.
-    pub(crate) fn came_to_grief(self, control: &Control, panic: &(dyn std::any::Any + Send)) {
+    pub(crate) fn came_to_grief(self, control: &Control, panic: Panic) {
         self.stage.fail(self.worker, FailureKind::Defect, panic_message(panic));
         control.stop();
-        // Its values may panic again as they are dropped; there is nobody left to tell.
-        let _ = catch_unwind(AssertUnwindSafe(|| drop(self)));
+        self.leave();
+    }
+
+    /// The step has ended: dropping it closes its lanes and lets go of its stage.
+    pub(crate) fn leave(self) {
+        let Self { step, stage, worker } = self;
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(step))) {
+            stage.fail(worker, FailureKind::ValuePanicked, panic_message(panic));
+        }
     }
 
     /// Ends the step at once.
     pub(crate) fn abandon(mut self, control: &Control) {
-        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| self.step.abandon())) {
-            self.came_to_grief(control, &*panic);
+        match catch_unwind(AssertUnwindSafe(|| self.step.abandon())) {
+            Ok(()) => self.leave(),
+            Err(panic) => self.came_to_grief(control, panic),
         }
     }
 }
@@ -48,7 +56,7 @@ pub(crate) fn build(
 ) -> Result<Box<dyn Step>, Error> {
     // Factories and openers are contained by the builder; this is for what their products do when dropped.
     catch_unwind(AssertUnwindSafe(builder)).unwrap_or_else(|panic| {
-        let (path, message) = (stage.path.clone(), panic_message(&*panic));
+        let (path, message) = (stage.path.clone(), panic_message(panic));
         Err(Error::FactoryPanicked { path, worker, message })
     })
 }
@@ -81,6 +89,7 @@ impl Crew {
     /// The body of the thread.
     pub(crate) fn run(self) {
         let Self { gate, control, idle, builders } = self;
+        let _done = Done(&gate);
         let mut seats = Vec::with_capacity(builders.len());
         for (number, recruit) in builders {
             if !gate.await_turn(number) {
@@ -94,7 +103,6 @@ impl Crew {
             give_turns(&mut seats, &control, &mut Waiter::new(idle));
         }
         seats.into_iter().for_each(|seat| seat.abandon(&control));
-        gate.done();
     }
 }
 
@@ -103,8 +111,10 @@ fn give_turns(seats: &mut Vec<Seat>, control: &Control, waiter: &mut Waiter) {
     while !seats.is_empty() {
         let mut at = 0;
         let rounds = catch_unwind(AssertUnwindSafe(|| rounds(seats, waiter, &mut at)));
-        if let Err(panic) = rounds {
-            seats.remove(at).came_to_grief(control, &*panic);
+        if let Err(panic) = rounds
+            && at < seats.len()
+        {
+            seats.remove(at).came_to_grief(control, panic);
         }
     }
 }
@@ -120,8 +130,7 @@ fn rounds(seats: &mut Vec<Seat>, waiter: &mut Waiter, at: &mut usize) {
                 Turn::Idle => {}
                 Turn::Ended => {
                     moved = true;
-                    // Dropping it here is what closes its lanes and lets go of its stage.
-                    drop(seats.remove(*at));
+                    seats.remove(*at).leave();
                     continue;
                 }
             }
@@ -130,8 +139,8 @@ fn rounds(seats: &mut Vec<Seat>, waiter: &mut Waiter, at: &mut usize) {
         if moved {
             waiter.reset();
         } else {
-            for seat in &mut *seats {
-                seat.step.idle();
+            if waiter.is_time_for_chores() {
+                seats.iter_mut().for_each(|seat| seat.step.idle());
             }
             waiter.wait();
         }

@@ -7,14 +7,13 @@ use std::time::Duration;
 use crossbeam_utils::CachePadded;
 
 use crate::contract::failure::Failure;
-use crate::decide::lower::{Blueprint, StageParts};
+use crate::decide::lower::{Blueprint, Defaults, StageParts};
 use crate::decide::plan::{Plan, StagePlan, WorkerPlace};
 use crate::describe::kit::{Erased, StageKind, StepBuilder, Wires};
 use crate::error::Error;
 use crate::lane::Load;
 use crate::lane::fork::Fork;
 use crate::lane::ring_lane::LaneSpec;
-use crate::measure::Measure;
 use crate::measure::latency::histogram;
 use crate::measure::tally::{LaneTally, StepTally};
 use crate::step::control::Control;
@@ -51,11 +50,11 @@ struct WiredLane {
 /// of the run, so that these stay untouched if a factory fails.
 pub(crate) fn wire(
     blueprint: Blueprint,
-    measure: Measure,
+    defaults: &Defaults,
 ) -> Result<(Vec<WiredStep>, Books), Error> {
     let Blueprint { plan, stages: parts } = blueprint;
     enter_factories(&plan, &parts)?;
-    let mut weaver = Weaver::new(&plan, &parts);
+    let mut weaver = Weaver::new(&plan, &parts, defaults.split_lanes());
     let outlets = weaver.outlets(&parts);
     let control = Arc::new(Control::default());
     let posts: Vec<_> =
@@ -74,7 +73,8 @@ pub(crate) fn wire(
                 worker,
                 control: Arc::clone(&control),
                 tally: Arc::clone(&tallies[stage][worker]),
-                measure,
+                measure: defaults.measure,
+                ended: false,
             };
             let lanes = std::mem::take(&mut weaver.inlets[stage][worker]);
             let load = weaver.loads[stage][worker].clone();
@@ -123,25 +123,26 @@ struct Weaver<'a> {
     loads: Vec<Vec<Option<Arc<Load>>>>,
     inlets: Vec<Vec<Vec<Erased>>>,
     lanes: Vec<WiredLane>,
+    split: bool,
     /// The worker whose outlet is being made.
     from: WorkerPlace,
 }
 
 impl<'a> Weaver<'a> {
-    fn new(plan: &'a Plan, parts: &[StageParts]) -> Self {
+    fn new(plan: &'a Plan, parts: &[StageParts], split: bool) -> Self {
         let stages = &plan.stages;
         let load = |competing: bool| competing.then(Arc::<Load>::default);
-        let loads = stages.iter().zip(parts).map(|(stage, parts)| {
-            // A receiver stands at its lanes by itself and lowers no load.
-            let competing = parts.competing && stage.kind != StageKind::Receiver;
-            (0..stage.workers).map(|_| load(competing)).collect()
-        });
+        let loads = stages
+            .iter()
+            .zip(parts)
+            .map(|(stage, parts)| (0..stage.workers).map(|_| load(parts.competing)).collect());
         let inlets = stages.iter().map(|stage| (0..stage.workers).map(|_| Vec::new()).collect());
         Self {
             stages,
             loads: loads.collect(),
             inlets: inlets.collect(),
             lanes: Vec::new(),
+            split,
             from: WorkerPlace { stage: 0, worker: 0 },
         }
     }
@@ -161,6 +162,10 @@ impl<'a> Weaver<'a> {
 }
 
 impl Wires for Weaver<'_> {
+    fn worker(&self) -> usize {
+        self.from.worker
+    }
+
     fn size(&self, stage: usize) -> usize {
         self.stages[stage].workers
     }
@@ -172,6 +177,7 @@ impl Wires for Weaver<'_> {
         LaneSpec {
             capacity: self.stages[stage].capacity,
             batch: self.stages[self.from.stage].batch,
+            split: self.split,
             load: self.loads[stage][worker].clone(),
             tally,
         }
@@ -219,12 +225,7 @@ impl Books {
 
     fn lane_report(&self, lane: &WiredLane) -> LaneReport {
         let to = &self.plan.stages[lane.to.stage];
-        LaneReport::read(
-            (lane.from, lane.to),
-            to.capacity,
-            to.kind == StageKind::Receiver,
-            &lane.tally,
-        )
+        LaneReport::read((lane.from, lane.to), to.capacity, &lane.tally)
     }
 
     /// Where the counts contradict each other.

@@ -7,10 +7,11 @@ use std::sync::{Arc, Mutex};
 use crossbeam_utils::CachePadded;
 
 use super::control::Control;
+use crate::contract::cleanup::Panics;
 use crate::contract::factory::Factory;
 use crate::contract::failure::{Failure, FailureKind};
 use crate::error::BoxError;
-use crate::error::{Error, panic_message};
+use crate::error::{Error, Panic, panic_message};
 use crate::measure::Measure;
 use crate::measure::latency::Latencies;
 use crate::measure::tally::{Phase, StepTally};
@@ -75,7 +76,7 @@ impl StagePost {
             let closed =
                 catch_unwind(AssertUnwindSafe(|| self.factory.leave(ran && self.close_factory)));
             if let Err(panic) = closed {
-                self.fail(0, FailureKind::ClosePanicked, panic_message(&*panic));
+                self.fail(0, FailureKind::ClosePanicked, panic_message(panic));
             }
         }
     }
@@ -88,6 +89,8 @@ pub(crate) struct Post {
     pub(crate) control: Arc<Control>,
     pub(crate) tally: Arc<CachePadded<StepTally>>,
     pub(crate) measure: Measure,
+    /// Whether the step has closed what it had to close.
+    pub(crate) ended: bool,
 }
 
 impl Post {
@@ -99,19 +102,27 @@ impl Post {
         self.stage.fail(self.worker, kind, message);
     }
 
-    /// Counts clean-ups that panicked.
+    /// Counts and keeps what clean-ups said that panicked.
     #[inline]
-    pub(crate) fn cleanup_panics(&self, panics: u64) {
-        if panics > 0 {
+    pub(crate) fn cleanup_panics(&self, panics: Panics) {
+        if !panics.is_empty() {
             self.some_cleanups_panicked(panics);
         }
     }
 
     #[cold]
-    fn some_cleanups_panicked(&self, panics: u64) {
-        self.tally.cleanup_panics.add(panics);
-        for _ in 0..panics {
-            self.fail(FailureKind::CleanupPanicked, "a clean-up panicked".to_owned());
+    fn some_cleanups_panicked(&self, panics: Panics) {
+        for message in panics {
+            self.tally.cleanup_panics.add(1);
+            self.fail(FailureKind::CleanupPanicked, message);
+        }
+    }
+
+    /// After a panic: stops the run where the stage asks for that.
+    #[cold]
+    pub(crate) fn stop_if_asked(&self) {
+        if self.stage.on_panic == OnPanic::Stop {
+            self.control.stop();
         }
     }
 
@@ -121,14 +132,14 @@ impl Post {
         match catch_unwind(AssertUnwindSafe(code)) {
             Ok(result) => Some(result),
             Err(panic) => {
-                self.panicked(kind, &*panic);
+                self.panicked(kind, panic);
                 None
             }
         }
     }
 
     #[cold]
-    fn panicked(&self, kind: FailureKind, panic: &(dyn std::any::Any + Send)) {
+    fn panicked(&self, kind: FailureKind, panic: Panic) {
         self.tally.panics.add(1);
         self.fail(kind, panic_message(panic));
     }
@@ -140,23 +151,24 @@ impl Post {
             Ok(Ok(product)) => Ok(product),
             Ok(Err(source)) => Err(Error::FactoryFailed { path, worker, source }),
             Err(panic) => {
-                Err(Error::FactoryPanicked { path, worker, message: panic_message(&*panic) })
+                Err(Error::FactoryPanicked { path, worker, message: panic_message(panic) })
             }
         }
     }
 
     /// The step's worker is closed and its lanes are dropped: hands over what it measured.
-    pub(crate) fn end(&self, latencies: Option<Latencies>) {
+    pub(crate) fn end(&mut self, latencies: Option<Latencies>) {
         lock(&self.stage.latencies).extend(latencies);
-        self.tally.enter(Phase::Ended);
+        self.ended = true;
     }
 }
 
 impl Drop for Post {
     /// The last trace of a step, whether it ended, was never built, or came to grief.
     fn drop(&mut self) {
-        self.tally.enter(Phase::Ended);
+        self.tally.enter(Phase::Closing);
         self.stage.leave(self.control.has_started());
+        self.tally.enter(Phase::Ended);
     }
 }
 

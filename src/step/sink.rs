@@ -2,11 +2,13 @@
 
 use super::post::Post;
 use super::{Step, Turn};
+use crate::contract::cleanup::overhear;
 use crate::contract::failure::FailureKind;
 use crate::contract::output::{Output, Room};
 use crate::contract::request::Request;
+use crate::lane::Taker;
 use crate::lane::inlet::Inlet;
-use crate::lane::ring_lane::{Drained, Taker};
+use crate::lane::ring_lane::Drained;
 use crate::measure::clock;
 use crate::measure::latency::Latencies;
 use crate::measure::tally::Phase;
@@ -43,6 +45,9 @@ impl<T, P: Output<T>> SinkStep<T, P> {
 impl<T, P: Output<T>> Taker<T> for End<P> {
     #[inline(always)]
     fn ready(&mut self) -> bool {
+        if self.closed || self.post.control.is_abandoned() {
+            return false;
+        }
         let output = &mut self.output;
         match self.post.contain(FailureKind::Panicked, || output.room()) {
             Some(Room::Free) => true,
@@ -58,12 +63,22 @@ impl<T, P: Output<T>> Taker<T> for End<P> {
     #[inline(always)]
     fn take(&mut self, mut request: Request<T>) {
         self.taken += 1;
+        self.post.tally.enter(Phase::Working);
         self.post.tally.taken.set(self.taken);
         let stamp = request.envelope.stamp;
         let taken = if stamp.is_measured() { clock::now() } else { 0 };
-        request.envelope.deliver();
+        request.envelope.set_delivered(true);
         let output = &mut self.output;
-        match self.post.contain(FailureKind::Panicked, || output.put(request)) {
+        let put = if request.envelope.has_cleanups() {
+            let post = &self.post;
+            let (put, panics) =
+                overhear(|| post.contain(FailureKind::Panicked, || output.put(request)));
+            self.post.cleanup_panics(panics);
+            put
+        } else {
+            self.post.contain(FailureKind::Panicked, || output.put(request))
+        };
+        match put {
             Some(()) => self.emitted += 1,
             None => self.post.tally.failed.add(1),
         }
@@ -78,7 +93,7 @@ impl<P> End<P> {
     where
         P: Output<T>,
     {
-        if self.post.tally.phase() == Phase::Ended {
+        if self.post.ended {
             return Turn::Ended;
         }
         self.post.tally.enter(Phase::Closing);
@@ -94,10 +109,11 @@ impl<T, P: Output<T>> Step for SinkStep<T, P> {
         if self.end.post.control.is_abandoned() {
             return self.end_early();
         }
-        self.end.post.tally.enter(Phase::Working);
         let (moved, end) = self.inlet.drain(budget, &mut self.end);
-        self.end.post.tally.emitted.set(self.end.emitted);
-        self.end.post.tally.enter(Phase::Waiting);
+        if moved > 0 {
+            self.end.post.tally.emitted.set(self.end.emitted);
+            self.end.post.tally.enter(Phase::Waiting);
+        }
         if self.end.closed {
             return self.end_early();
         }

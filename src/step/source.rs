@@ -55,17 +55,27 @@ impl<S: Input> SourceStep<S> {
     /// Makes and puts up to `budget` requests; returns how many, and whether the input has ended.
     #[inline(always)]
     fn pump(&mut self, budget: usize) -> (usize, bool) {
-        let Self { input, outlet, post, stamper, guarded, .. } = self;
+        let Self { input, outlet, post, stamper, guarded, taken, stopping, .. } = self;
         let mut ended = false;
         let mut make = || {
+            if post.control.is_abandoned() || !*stopping && post.control.is_stopping() {
+                return None;
+            }
             let mut envelope = Envelope::new(Stamp::NONE);
-            match post.contain(FailureKind::Panicked, || input.next(&mut envelope)) {
+            match post.contain(FailureKind::Panicked, || input.poll(&mut envelope)) {
                 Some(Next::Value(value)) => {
                     stamper.stamp(&mut envelope.stamp);
+                    *taken += 1;
+                    // Told at each request, so that an input that never comes back can be named.
+                    post.tally.taken.set(*taken);
                     return Some(Request { value, envelope });
                 }
                 Some(Next::Nothing | Next::NotBefore(_)) => {}
-                Some(Next::Ended) | None => ended = true,
+                Some(Next::Ended) => ended = true,
+                None => {
+                    ended = true;
+                    post.stop_if_asked();
+                }
             }
             None
         };
@@ -95,12 +105,15 @@ impl<S: Input> SourceStep<S> {
 
     /// Closes the input, then the lanes, then hands over what was measured.
     fn end(&mut self) -> Turn {
-        if self.post.tally.phase() == Phase::Ended {
+        if self.post.ended {
             return Turn::Ended;
         }
         self.post.tally.enter(Phase::Closing);
         let input = &mut self.input;
         self.post.contain(FailureKind::ClosePanicked, || input.close());
+        let left = self.post.contain(FailureKind::ClosePanicked, || input.left_over()).unwrap_or(0);
+        self.post.tally.taken.add(left);
+        self.post.tally.dropped.add(left);
         self.outlet = Outlet::Final;
         self.post.end(None);
         Turn::Ended
@@ -121,8 +134,6 @@ impl<S: Input> Step for SourceStep<S> {
         }
         self.post.tally.enter(Phase::Working);
         let (moved, ended) = self.pump(budget);
-        self.taken += moved as u64;
-        self.post.tally.taken.set(self.taken);
         self.post.tally.emitted.set(self.emitted);
         self.post.tally.enter(Phase::Waiting);
         if ended {

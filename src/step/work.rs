@@ -10,7 +10,8 @@ use crate::contract::request::{Envelope, Request, SharedEnvelope};
 use crate::contract::worker::{Outcome, Worker};
 use crate::lane::inlet::Inlet;
 use crate::lane::outlet::Outlet;
-use crate::lane::ring_lane::{Drained, Taker};
+use crate::lane::ring_lane::Drained;
+use crate::lane::{Load, Taker};
 use crate::measure::clock;
 use crate::measure::latency::Latencies;
 use crate::measure::tally::Phase;
@@ -26,6 +27,8 @@ struct Bench<I, W: Worker<I>, F> {
     /// `None` once it has been closed.
     worker: Option<W>,
     factory: Arc<FactoryCell<F>>,
+    /// How many requests it holds, where workers compete.
+    load: Option<Arc<Load>>,
     outlet: Outlet<W::Out>,
     /// A request that became several, some of which are still to come.
     pending: Option<Pending>,
@@ -50,6 +53,7 @@ impl<I, W: Worker<I>, F: Factory<Product = W>> WorkStep<I, W, F> {
         worker: W,
         factory: Arc<FactoryCell<F>>,
         inlet: Inlet<I>,
+        load: Option<Arc<Load>>,
         outlet: Outlet<W::Out>,
         post: Post,
     ) -> Self {
@@ -58,6 +62,7 @@ impl<I, W: Worker<I>, F: Factory<Product = W>> WorkStep<I, W, F> {
         let bench = Bench {
             worker: Some(worker),
             factory,
+            load,
             outlet,
             pending: None,
             post,
@@ -84,26 +89,26 @@ impl<I, W: Worker<I>, F: Factory<Product = W>> Step for WorkStep<I, W, F> {
         if bench.post.control.is_abandoned() || bench.outlet.is_closed() {
             return self.end_early();
         }
-        bench.post.tally.enter(Phase::Working);
         let emitted = bench.emitted;
         let (moved, end) = if bench.has_given_all() {
             self.inlet.drain(budget, bench)
         } else {
             (0, Drained::Blocked)
         };
+        let over = end == Drained::Closed && bench.has_given_all();
+        let idle = moved == 0 && bench.emitted == emitted;
         bench.post.tally.enter(Phase::Waiting);
-        bench.post.tally.emitted.set(bench.emitted);
+        if !idle {
+            bench.post.tally.emitted.set(bench.emitted);
+            bench.outlet.flush();
+        }
         if bench.worker.is_none() {
             return self.end_early();
         }
-        if end == Drained::Closed && bench.has_given_all() {
+        if over {
             return bench.end();
         }
-        if moved == 0 && bench.emitted == emitted {
-            return Turn::Idle;
-        }
-        bench.outlet.flush();
-        Turn::Moved
+        if idle { Turn::Idle } else { Turn::Moved }
     }
 
     fn abandon(&mut self) {
@@ -116,6 +121,7 @@ impl<I, W: Worker<I>, F: Factory<Product = W>> Taker<I> for Bench<I, W, F> {
     fn ready(&mut self) -> bool {
         (self.pending.is_none() || self.has_given_all())
             && self.worker.is_some()
+            && !self.post.control.is_abandoned()
             && self.outlet.ready()
     }
 
@@ -124,6 +130,7 @@ impl<I, W: Worker<I>, F: Factory<Product = W>> Taker<I> for Bench<I, W, F> {
         let Some(worker) = &mut self.worker else { return };
         self.taken += 1;
         // Told at each request, so that one that never comes back can be named.
+        self.post.tally.enter(Phase::Working);
         self.post.tally.taken.set(self.taken);
         let Request { value, mut envelope } = request;
         let measured = self.latencies.is_some() && envelope.stamp.is_measured();
@@ -134,7 +141,10 @@ impl<I, W: Worker<I>, F: Factory<Product = W>> Taker<I> for Bench<I, W, F> {
             self.record(taken, &envelope);
         }
         match outcome {
-            Some(Outcome::Emit(value)) => self.put(Request { value, envelope }),
+            Some(Outcome::Emit(value)) => {
+                self.put(Request { value, envelope });
+                self.let_go();
+            }
             Some(Outcome::EmitAll) => {
                 self.pending = Some(Pending { envelope: envelope.share(), given: 0 });
                 self.has_given_all();
@@ -145,7 +155,9 @@ impl<I, W: Worker<I>, F: Factory<Product = W>> Taker<I> for Bench<I, W, F> {
             }
             Some(Outcome::Fail(error)) => {
                 self.post.tally.failed.add(1);
-                self.post.fail(FailureKind::Failed, error.to_string());
+                let message = self.post.contain(FailureKind::Panicked, || error.to_string());
+                let message = message.unwrap_or_else(|| "an error that cannot be shown".to_owned());
+                self.post.fail(FailureKind::Failed, message);
                 self.finish(envelope);
             }
             None => {
@@ -186,6 +198,15 @@ impl<I, W: Worker<I>, F: Factory<Product = W>> Bench<I, W, F> {
     fn finish(&mut self, envelope: Envelope) {
         let panics = envelope.finish(false);
         self.post.cleanup_panics(panics);
+        self.let_go();
+    }
+
+    /// One request less is in hand.
+    #[inline(always)]
+    fn let_go(&self) {
+        if let Some(load) = &self.load {
+            load.lower();
+        }
     }
 
     /// Puts what there is room for of a request that became several. True once all of it is put, or if there is
@@ -198,6 +219,7 @@ impl<I, W: Worker<I>, F: Factory<Product = W>> Bench<I, W, F> {
             if !self.outlet.ready() {
                 return false;
             }
+            self.post.tally.enter(Phase::Working);
             match self.post.contain(FailureKind::Panicked, || worker.next()) {
                 Some(Some(value)) => {
                     pending.given += 1;
@@ -231,8 +253,10 @@ impl<I, W: Worker<I>, F: Factory<Product = W>> Bench<I, W, F> {
         if given > 0 && !whole {
             self.post.tally.extra.add(1);
         }
-        let panics = envelope.finish(whole && given > 0);
+        let panics =
+            if given == 0 { envelope.into_last().finish(false) } else { envelope.finish(whole) };
         self.post.cleanup_panics(panics);
+        self.let_go();
     }
 
     fn close_worker(&mut self) {
@@ -249,7 +273,10 @@ impl<I, W: Worker<I>, F: Factory<Product = W>> Bench<I, W, F> {
         if self.post.stage.on_panic == OnPanic::Replace {
             match self.post.make(&self.factory) {
                 Ok(worker) => self.worker = Some(worker),
-                Err(error) => self.post.fail(FailureKind::NotReplaced, error.to_string()),
+                Err(error) => {
+                    let message = self.post.contain(FailureKind::Panicked, || error.to_string());
+                    self.post.fail(FailureKind::NotReplaced, message.unwrap_or_default());
+                }
             }
         }
         if self.worker.is_none() {
@@ -259,10 +286,11 @@ impl<I, W: Worker<I>, F: Factory<Product = W>> Bench<I, W, F> {
 
     /// Closes the worker, then the lanes, then hands over what was measured.
     fn end(&mut self) -> Turn {
-        if self.post.tally.phase() == Phase::Ended {
+        if self.post.ended {
             return Turn::Ended;
         }
         self.post.tally.enter(Phase::Closing);
+        self.post.tally.emitted.set(self.emitted);
         self.settle(|tally| &tally.dropped, false);
         self.close_worker();
         self.outlet = Outlet::Final;

@@ -210,7 +210,7 @@ pub struct LaneReport {
     pub taken: u64,
     /// Requests put and never taken.
     pub dropped: u64,
-    /// Requests that wait for a receiver that has not read them yet.
+    /// Requests that are still in it: a receiver has not read them yet, or a worker has not ended.
     pub unread: u64,
     /// Times that the producer came upon it full.
     pub full_waits: u64,
@@ -222,12 +222,12 @@ impl LaneReport {
     pub(crate) fn read(
         (from, to): (WorkerPlace, WorkerPlace),
         capacity: usize,
-        to_receiver: bool,
         tally: &LaneTally,
     ) -> Self {
         let (put, taken) = (tally.producer.put.get(), tally.consumer.taken.get());
         let left = put.saturating_sub(taken);
-        let (dropped, unread) = if to_receiver { (0, left) } else { (left, 0) };
+        let gone = tally.consumer.gone.get() == 1;
+        let (dropped, unread) = if gone { (left, 0) } else { (0, left) };
         let (full_waits, high_water) =
             (tally.producer.full_waits.get(), tally.consumer.high_water.get());
         Self { from, to, capacity, put, taken, dropped, unread, full_waits, high_water }
