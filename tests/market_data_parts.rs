@@ -923,7 +923,7 @@ mod command_line {
 
     #[test]
     fn can_be_left_empty() {
-        let feed = Feed::Simulator { seed: 1, messages: 100_000 };
+        let feed = Feed::Simulator { seed: 1, messages: 2_000_000 };
         let (speed, placement) = (Speed::Max, Placement::Auto);
         let capacity = 1024.try_into().unwrap();
         let expected = Options { feed, speed, placement, capacity, plan: false };

@@ -60,7 +60,8 @@ Feed:
   --input FILE       Replay this recording, not a simulated feed
   --messages N       How many messages the simulator makes [default: {DEFAULT_MESSAGES}]
   --seed N           What the simulator starts from [default: {DEFAULT_SEED}]
-  --speed SPEED      1: as it was received, N: N times as fast,
+  --speed SPEED      1: as it was received, N: N times as fast, in both cases
+                     without pauses of more than a minute;
                      max: without waiting [default: max]
 
 Pipeline:
@@ -70,6 +71,9 @@ Pipeline:
   --plan             Print stages, workers and lanes, and do not run
 
   -h, --help         Print this text
+
+Lines that cannot be used are passed over and reported by their numbers. What
+cannot be replayed at all, or not to its end, gives the exit code 2.
 "
     )
 }

@@ -22,73 +22,63 @@ mod line;
 mod pace;
 mod progress;
 mod recording;
+mod refused;
 mod replay;
 mod signal;
 mod simulator;
 mod statistics;
+mod tell;
 mod wire;
 mod workers;
 
 use cli::{Command, Options};
 use progress::Progress;
 use replay::Replay;
-use ringtract::{Error, NoInput, Placement, Report, Setup, Tract, fan_out, source, worker};
+use ringtract::{BoxError, Error, NoInput, Placement, Setup, Tract, fan_out, source, worker};
+use std::ffi::OsString;
+use std::fmt::Display;
+use std::io::{ErrorKind, Write, stderr, stdout};
 use std::process::ExitCode;
-use workers::{Count, Decode, Facts, Insight, KeepBooks, Notebook, Watch};
+use tell::Summary;
+use workers::{Count, Decode, Insight, KeepBooks, Notebook, Watch};
 
 fn main() -> ExitCode {
-    match cli::parse(std::env::args_os().skip(1)) {
-        Ok(Command::Help) => {
-            print!("{}", cli::help());
-            ExitCode::SUCCESS
+    match obey(std::env::args_os().skip(1)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // If nobody reads it, there is still the exit code.
+            let _ = writeln!(stderr(), "market_data: {error}");
+            ExitCode::from(2)
         }
-        Ok(Command::Run(options)) => match run(&options) {
-            Ok(()) => ExitCode::SUCCESS,
-            // A source that cannot be opened says why better than the stage that needed it.
-            Err(Error::FactoryFailed { source, .. }) => refuse(&source),
-            Err(error) => refuse(&error),
-        },
-        Err(error) => refuse(&error),
     }
 }
 
-fn refuse(why: &dyn std::fmt::Display) -> ExitCode {
-    eprintln!("market_data: {why}");
-    ExitCode::from(2)
-}
-
-fn run(options: &Options) -> Result<(), Error> {
+fn obey(arguments: impl Iterator<Item = OsString>) -> Result<(), BoxError> {
+    let options = match cli::parse(arguments)? {
+        Command::Help => return show(cli::help()),
+        Command::Run(options) => options,
+    };
     let notebook = Notebook::default();
-    let tract = describe(options, &notebook);
-    let setup = set_up(&tract, options);
+    let tract = describe(&options, &notebook);
+    let setup = set_up(&tract, &options);
     if options.plan {
-        print!("{}", setup.plan()?);
-        return Ok(());
+        return show(setup.plan()?);
     }
     let mut progress = Progress::new();
-    let report = setup.run(|insight| progress.sink(insight))?;
-    progress.done();
-    tell(&report, &notebook.take(), &progress);
-    Ok(())
+    let report = setup.run(|insight| progress.sink(insight)).map_err(why)?;
+    let summary = Summary::new(report, notebook.take(), progress.done());
+    show(&summary)?;
+    summary.flaw().map_or(Ok(()), |flaw| Err(flaw.into()))
 }
 
 fn describe(options: &Options, notebook: &Notebook) -> Tract<NoInput, Insight> {
     let (feed, speed) = (options.feed.clone(), options.speed);
-    let note = || notebook.clone();
-    let (decode, books, watch, count) = (note(), note(), note(), note());
+    let books = worker("books", 1, notebook.given_to(KeepBooks::new));
+    let signal = worker("signal", 1, notebook.given_to(Watch::new));
+    let statistics = worker("statistics", 1, notebook.given_to(Count::new));
     source("feed", 1, move || Replay::open(&feed, speed))
-        .then(worker("decode", 1, move || Decode::new(decode.clone())))
-        .then(fan_out(
-            "consumers",
-            [
-                worker("books", 1, move || KeepBooks::new(books.clone())).then(worker(
-                    "signal",
-                    1,
-                    move || Watch::new(watch.clone()),
-                )),
-                worker("statistics", 1, move || Count::new(count.clone())),
-            ],
-        ))
+        .then(worker("decode", 1, notebook.given_to(Decode::new)))
+        .then(fan_out("consumers", [books.then(signal), statistics]))
 }
 
 fn set_up<'a>(
@@ -104,14 +94,21 @@ fn set_up<'a>(
     tract.setup().placement(placement).capacity(options.capacity.get())
 }
 
-fn tell(report: &Report, facts: &Facts, progress: &Progress) {
-    println!("{report}");
-    println!("{}\n", facts.statistics);
-    for signal in progress.last.values() {
-        println!("{signal}");
+/// A source that cannot be opened says why better than the stage that needed it.
+fn why(error: Error) -> BoxError {
+    match error {
+        Error::FactoryFailed { source, .. } => source,
+        error => error.into(),
     }
-    println!("\n{} messages, {} crossed books", facts.frames, facts.crossed);
-    if let Some(signals) = &facts.signals {
-        println!("{signals}");
+}
+
+/// Prints a text. That a reader has seen enough of it is no error.
+fn show(text: impl Display) -> Result<(), BoxError> {
+    let mut out = stdout().lock();
+    match write!(out, "{text}").and_then(|()| out.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            Err(format!("cannot print: {error}").into())
+        }
+        _ => Ok(()),
     }
 }

@@ -15,28 +15,38 @@ pub(crate) enum Speed {
     Max,
 }
 
+/// In µs. A stamp further than this from the one before, ahead or back, is no reason to wait: one digit gone wrong
+/// would stall the replay for years. The line is due at once, and the replay goes on from its stamp, so that
+/// a pause of the feed that really was longer is left out, and a damaged stamp costs the gaps beside it.
+const LONGEST_GAP: u64 = 60_000_000;
+
 pub(crate) struct Pace {
     speed: Speed,
-    first: Option<u64>,
-    due: Duration,
+    /// The stamp that the next one is compared with.
+    last: Option<u64>,
+    /// What has passed in the feed, in µs.
+    passed: u64,
 }
 
 impl Pace {
     pub(crate) fn new(speed: Speed) -> Pace {
-        Pace { speed, first: None, due: Duration::ZERO }
+        Pace { speed, last: None, passed: 0 }
     }
 
     /// How long after the start of the replay the line is due: never before the line ahead of it, and
-    /// together with that if its own stamp is missing or earlier.
+    /// together with that if its own stamp is missing, earlier, or not believed.
     pub(crate) fn due(&mut self, line: &Line) -> Duration {
-        if let Speed::Times(times) = self.speed
-            && let Some(received) = line.received()
-        {
-            let first = *self.first.get_or_insert(received);
-            let since = Duration::from_micros(received.saturating_sub(first));
-            self.due = self.due.max(since / times.get());
+        let Speed::Times(times) = self.speed else { return Duration::ZERO };
+        if let Some(received) = line.received() {
+            let last = self.last.unwrap_or(received);
+            if received.abs_diff(last) > LONGEST_GAP {
+                self.last = Some(received);
+            } else {
+                self.last = Some(received.max(last));
+                self.passed += received.saturating_sub(last);
+            }
         }
-        self.due
+        Duration::from_micros(self.passed) / times.get()
     }
 }
 

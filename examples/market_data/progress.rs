@@ -4,35 +4,29 @@ use crate::event::Product;
 use crate::signal::Signal;
 use crate::workers::Insight;
 use std::collections::BTreeMap;
-use std::io::{IsTerminal, Write};
+use std::io::{IsTerminal, Write, stderr};
 use std::time::{Duration, Instant};
 
-/// Between two looks at the clock.
-const LOOK_EVERY: u64 = 256;
 const SHOW_EVERY: Duration = Duration::from_millis(200);
+
+/// From where the cursor is to the end of the line.
+const CLEAR: &str = "\x1b[K";
 
 /// The sink of the tract. Progress goes to the terminal in place, and nowhere if there is none.
 pub(crate) struct Progress {
-    pub(crate) last: BTreeMap<Product, Signal>,
+    last: BTreeMap<Product, Signal>,
     messages: u64,
     signals: u64,
     begin: Instant,
-    shown: Instant,
-    terminal: bool,
+    /// When to show it next, if at all.
+    next: Option<Instant>,
 }
 
 impl Progress {
     pub(crate) fn new() -> Progress {
-        let now = Instant::now();
-        let terminal = std::io::stderr().is_terminal();
-        Progress {
-            last: BTreeMap::new(),
-            messages: 0,
-            signals: 0,
-            begin: now,
-            shown: now,
-            terminal,
-        }
+        let begin = Instant::now();
+        let next = stderr().is_terminal().then(|| begin + SHOW_EVERY);
+        Progress { last: BTreeMap::new(), messages: 0, signals: 0, begin, next }
     }
 
     pub(crate) fn sink(&mut self, insight: Insight) {
@@ -43,30 +37,35 @@ impl Progress {
             }
             Insight::Message => self.messages += 1,
         }
-        if self.terminal && (self.messages + self.signals).is_multiple_of(LOOK_EVERY) {
-            self.show_now_and_then();
+        if let Some(next) = self.next {
+            self.show_from(next);
         }
     }
 
-    fn show_now_and_then(&mut self) {
-        if self.shown.elapsed() < SHOW_EVERY {
+    fn show_from(&mut self, next: Instant) {
+        let now = Instant::now();
+        if now < next {
             return;
         }
-        self.shown = Instant::now();
-        let seconds = self.begin.elapsed().as_secs_f64();
-        let rate = self.messages as f64 / seconds;
-        eprint!(
-            "\r{seconds:6.1} s  {} messages ({rate:.0}/s)  {} signals ",
-            self.messages, self.signals
-        );
-        // Progress that cannot be shown is no reason to stop.
-        let _ = std::io::stderr().flush();
+        self.next = Some(now + SHOW_EVERY);
+        let Progress { messages, signals, .. } = self;
+        let seconds = (now - self.begin).as_secs_f64();
+        let rate = *messages as f64 / seconds;
+        print(&format!("{seconds:6.1} s  {messages} messages ({rate:.0}/s)  {signals} signals "));
     }
 
-    /// Clears the line.
-    pub(crate) fn done(&self) {
-        if self.terminal {
-            eprint!("\r{:60}\r", "");
+    /// Makes room for the report.
+    pub(crate) fn done(self) -> BTreeMap<Product, Signal> {
+        if self.next.is_some() {
+            print("");
         }
+        self.last
     }
+}
+
+/// Prints over what was there.
+fn print(text: &str) {
+    let mut terminal = stderr().lock();
+    // Progress that cannot be shown is no reason to stop.
+    let _ = write!(terminal, "\r{text}{CLEAR}").and_then(|()| terminal.flush());
 }

@@ -1,14 +1,17 @@
 //! The workers: what the domain modules do, one request at a time. What a worker has found out by the end of the run
 //! it hands over as it closes.
 
-use crate::book::{Books, Observation};
+use crate::book::{BookError, Books, Observation};
 use crate::decode::{Decoded, Decoder};
 use crate::event::Event;
 use crate::line::Frame;
+use crate::refused::Refused;
 use crate::replay::Read;
 use crate::signal::{Signal, Signals};
 use crate::statistics::Statistics;
 use ringtract::{Envelope, Outcome, Worker};
+use std::error::Error;
+use std::fmt::Display;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// What is known of the feed once it has been replayed.
@@ -17,6 +20,9 @@ pub(crate) struct Facts {
     /// Frames received, whether they could be read or not.
     pub(crate) frames: u64,
     pub(crate) crossed: u64,
+    pub(crate) refused: Refused,
+    /// Why the recording could not be read to its end.
+    pub(crate) broken_off: Option<String>,
     pub(crate) signals: Option<Signals>,
     pub(crate) statistics: Statistics,
 }
@@ -26,12 +32,33 @@ pub(crate) struct Facts {
 pub(crate) struct Notebook(Arc<Mutex<Facts>>);
 
 impl Notebook {
+    /// A factory of workers that write into this notebook.
+    pub(crate) fn given_to<W>(
+        &self,
+        new: fn(Notebook) -> W,
+    ) -> impl Fn() -> W + Send + 'static + use<W>
+    where
+        W: 'static,
+    {
+        let notebook = self.clone();
+        move || new(notebook.clone())
+    }
+
     pub(crate) fn take(&self) -> Facts {
         std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn write(&self, write: impl FnOnce(&mut Facts)) {
         write(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// Fails the request in hand, because its line cannot be used.
+    fn refuse<O, E>(&self, line: u64, reason: impl Display, error: E) -> Outcome<O>
+    where
+        E: Error + Send + Sync + 'static,
+    {
+        self.write(|facts| facts.refused.note(line, reason, &error));
+        Outcome::fail(error)
     }
 }
 
@@ -54,13 +81,16 @@ impl Worker<Read> for Decode {
     fn work(&mut self, line: Read, _request: &mut Envelope) -> Outcome<Event> {
         let line = match line {
             Ok(line) => line,
-            Err(error) => return Outcome::fail(error),
+            Err(error) => {
+                self.notebook.write(|facts| facts.broken_off = Some(error.to_string()));
+                return Outcome::fail(error);
+            }
         };
         self.frames += u64::from(!matches!(line.frame(), Frame::Blank | Frame::Connection));
         match self.decoder.begin(&line) {
             Ok(Decoded::Events) => Outcome::EmitAll,
             Ok(Decoded::Skip) => Outcome::Discard,
-            Err(error) => Outcome::fail(error),
+            Err(error) => self.notebook.refuse(error.line, error.reason, error),
         }
     }
 
@@ -91,7 +121,9 @@ impl Worker<Event> for KeepBooks {
     fn work(&mut self, event: Event, _request: &mut Envelope) -> Outcome<Observation> {
         match self.books.apply(&event) {
             Ok(observation) => observation.into(),
-            Err(error) => Outcome::fail(error),
+            Err(error @ BookError::UnknownProduct { line, product }) => {
+                self.notebook.refuse(line, product, error)
+            }
         }
     }
 
