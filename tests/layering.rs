@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 /// From the bottom up. `ARCHITECTURE.md` says what each is for.
 const LAYERS: [&str; 11] = [
-    "sync", "idle", "measure", "error", "contract", "lane", "step", "describe", "decide", "tell", "run",
+    "sync", "idle", "measure", "error", "contract", "lane", "step", "describe", "decide", "tell",
+    "run",
 ];
 
 fn rank(layer: &str) -> Option<usize> {
@@ -35,7 +36,8 @@ fn source_folder() -> PathBuf {
 /// The layer of a file: its folder, or its name where it stands alone.
 fn layer_of(file: &Path) -> String {
     let inside = file.strip_prefix(source_folder()).expect("a file of the crate");
-    let first = inside.components().next().expect("a name").as_os_str().to_string_lossy().into_owned();
+    let first =
+        inside.components().next().expect("a name").as_os_str().to_string_lossy().into_owned();
     first.trim_end_matches(".rs").to_owned()
 }
 
@@ -43,7 +45,9 @@ fn layer_of(file: &Path) -> String {
 fn layers_used(text: &str) -> Vec<String> {
     let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
     code.flat_map(|line| line.split("crate::").skip(1))
-        .map(|rest| rest.chars().take_while(|char| char.is_alphanumeric() || *char == '_').collect())
+        .map(|rest| {
+            rest.chars().take_while(|char| char.is_alphanumeric() || *char == '_').collect()
+        })
         .collect()
 }
 
@@ -70,7 +74,8 @@ fn every_module_uses_only_its_own_layer_and_those_below() {
 fn no_file_is_longer_than_four_hundred_lines_of_code() {
     for file in sources() {
         let text = fs::read_to_string(&file).expect("a readable file");
-        let code = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("//"));
+        let code =
+            text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("//"));
         let lines = code.count();
         assert!(lines <= 400, "{} has {lines} lines of code", file.display());
     }
