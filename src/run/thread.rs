@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::gate::{Done, Gate};
 use crate::contract::failure::FailureKind;
+use crate::describe::kit::StepBuilder;
 use crate::error::{Error, Panic, panic_message};
 use crate::idle::{Idle, Waiter};
 use crate::step::control::Control;
@@ -48,19 +49,6 @@ impl Seat {
     }
 }
 
-/// Builds a step.
-pub(crate) fn build(
-    builder: crate::describe::kit::StepBuilder,
-    stage: &StagePost,
-    worker: usize,
-) -> Result<Box<dyn Step>, Error> {
-    // Factories and openers are contained by the builder; this is for what their products do when dropped.
-    catch_unwind(AssertUnwindSafe(builder)).unwrap_or_else(|panic| {
-        let (path, message) = (stage.path.clone(), panic_message(panic));
-        Err(Error::FactoryPanicked { path, worker, message })
-    })
-}
-
 /// What a thread is started with.
 pub(crate) struct Crew {
     pub(crate) gate: Arc<Gate>,
@@ -72,7 +60,7 @@ pub(crate) struct Crew {
 
 /// A step that is yet to be built, with its stage.
 pub(crate) struct Recruit {
-    pub(crate) builder: crate::describe::kit::StepBuilder,
+    pub(crate) builder: StepBuilder,
     pub(crate) stage: Arc<StagePost>,
     pub(crate) worker: usize,
 }
@@ -80,7 +68,11 @@ pub(crate) struct Recruit {
 impl Recruit {
     pub(crate) fn build(self) -> Result<Seat, Error> {
         let Self { builder, stage, worker } = self;
-        let step = build(builder, &stage, worker)?;
+        // Factories and openers are contained by the builder; this is for what their products do when dropped.
+        let step = catch_unwind(AssertUnwindSafe(builder)).unwrap_or_else(|panic| {
+            let (path, message) = (stage.path.clone(), panic_message(panic));
+            Err(Error::FactoryPanicked { path, worker, message })
+        })?;
         Ok(Seat { step, stage, worker })
     }
 }
