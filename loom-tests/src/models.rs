@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use loom::thread;
 
 use crate::contract::input::{Input, Next};
-use crate::contract::request::{Envelope, Request, Stamp};
+use crate::contract::request::{Envelope, Request};
 use crate::lane::Taker;
 use crate::lane::feed::{TrySendError, feed};
 use crate::lane::inlet::Inlet;
@@ -45,8 +45,8 @@ impl Taker<u32> for Bag {
         true
     }
 
-    fn take(&mut self, request: Request<u32>) {
-        self.0.push(request.value);
+    fn take_each(&mut self, requests: &mut (impl Iterator<Item = Request<u32>> + ?Sized)) {
+        self.0.extend(requests.map(|request| request.value));
     }
 }
 
@@ -167,7 +167,7 @@ pub fn two_producers_close() {
             [thread::spawn(move || put(&mut first, 1)), thread::spawn(move || put(&mut second, 2))];
         let mut inlet = Inlet::new(vec![from_first, from_second], None);
         let mut bag = Bag::default();
-        while inlet.drain(8, &mut bag).1 != Drained::Closed {
+        while inlet.drain(8, &mut bag) != Drained::Closed {
             thread::yield_now();
         }
         assert_eq!(bag.0.iter().sum::<u32>(), 3);
@@ -179,7 +179,8 @@ pub fn two_producers_close() {
 fn ask_out(input: &mut impl Input<Item = u32>) -> Vec<u32> {
     let mut given = Vec::new();
     loop {
-        match input.poll(&mut Envelope::new(Stamp::NONE)) {
+        let mut envelope = Envelope::BARE;
+        match input.poll(&mut envelope) {
             Next::Value(value) => given.push(value),
             Next::Nothing | Next::NotBefore(_) => thread::yield_now(),
             Next::Ended => return given,
@@ -221,7 +222,7 @@ pub fn cleanup_after_fan_out() {
         explore(move || {
             let runs = std::sync::Arc::new(Mutex::new(Vec::new()));
             let ran = std::sync::Arc::clone(&runs);
-            let mut envelope = Envelope::new(Stamp::NONE);
+            let mut envelope = Envelope::BARE;
             envelope.on_end(move |success| ran.lock().expect("whole").push(success));
             let shared = envelope.share();
             let copy = shared.copy();

@@ -216,12 +216,6 @@ pub(crate) struct ReadChunkIntoIter<'a, T> {
     iterated: usize,
 }
 
-impl<T> ReadChunkIntoIter<'_, T> {
-    pub(crate) fn iterated(&self) -> usize {
-        self.iterated
-    }
-}
-
 impl<T> Iterator for ReadChunkIntoIter<'_, T> {
     type Item = T;
 

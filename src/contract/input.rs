@@ -85,6 +85,7 @@ pub trait Input {
 impl<T: Iterator> Input for T {
     type Item = T::Item;
 
+    #[inline]
     fn poll(&mut self, _request: &mut Envelope) -> Next<T::Item> {
         match Iterator::next(self) {
             Some(value) => Next::Value(value),

@@ -40,6 +40,7 @@ pub trait Output<T> {
 }
 
 impl<T, F: FnMut(Request<T>)> Output<T> for F {
+    #[inline]
     fn put(&mut self, request: Request<T>) {
         self(request);
     }

@@ -53,11 +53,9 @@ pub struct Envelope {
 }
 
 impl Envelope {
-    pub(crate) const fn new(stamp: Stamp) -> Self {
-        Self { stamp, cleanups: None }
-    }
+    /// One that says nothing at all.
+    pub(crate) const BARE: Self = Self { stamp: Stamp::NONE, cleanups: None };
 
-    /// Whether it says nothing at all.
     #[inline(always)]
     pub(crate) fn is_bare(&self) -> bool {
         self.stamp == Stamp::NONE && self.cleanups.is_none()
@@ -217,7 +215,7 @@ pub struct Request<T> {
 impl<T> Request<T> {
     /// A request without a start, to be sent into a tract.
     pub fn new(value: T) -> Self {
-        Self { value, envelope: Envelope::new(Stamp::NONE) }
+        Self { value, envelope: Envelope::BARE }
     }
 
     /// The envelope.

@@ -95,6 +95,7 @@ where
 {
     type Out = O;
 
+    #[inline]
     fn work(&mut self, value: I, _request: &mut Envelope) -> Outcome<O> {
         Outcome::Emit(self(value))
     }
@@ -118,6 +119,7 @@ where
 {
     type Out = O;
 
+    #[inline]
     fn work(&self, value: I, _request: &mut Envelope) -> Outcome<O> {
         Outcome::Emit(self(value))
     }
@@ -146,6 +148,7 @@ pub struct FilterMap<F>(F);
 impl<I, O, F: FnMut(I) -> Option<O>> Worker<I> for FilterMap<F> {
     type Out = O;
 
+    #[inline]
     fn work(&mut self, value: I, _request: &mut Envelope) -> Outcome<O> {
         (self.0)(value).into()
     }
@@ -173,6 +176,7 @@ pub struct TryMap<F>(F);
 impl<I, O, E: Into<BoxError>, F: FnMut(I) -> Result<O, E>> Worker<I> for TryMap<F> {
     type Out = O;
 
+    #[inline]
     fn work(&mut self, value: I, _request: &mut Envelope) -> Outcome<O> {
         (self.0)(value).into()
     }
@@ -204,6 +208,7 @@ pub struct OutcomeOf<F>(F);
 impl<I, O, F: FnMut(I, &mut Envelope) -> Outcome<O>> Worker<I> for OutcomeOf<F> {
     type Out = O;
 
+    #[inline]
     fn work(&mut self, value: I, request: &mut Envelope) -> Outcome<O> {
         (self.0)(value, request)
     }

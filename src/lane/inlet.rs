@@ -21,8 +21,8 @@ impl<T> Inlet<T> {
         Self { lanes, next: 0, load }
     }
 
-    /// Hands up to `budget` requests to `taker`; returns how many, and why no more.
-    pub(crate) fn drain(&mut self, budget: usize, taker: &mut impl Taker<T>) -> (usize, Drained) {
+    /// Hands up to `budget` requests to `taker`; returns why no more.
+    pub(crate) fn drain(&mut self, budget: usize, taker: &mut impl Taker<T>) -> Drained {
         let Self { lanes, next, .. } = self;
         let mut moved = 0;
         let mut visits = lanes.len();
@@ -43,13 +43,13 @@ impl<T> Inlet<T> {
                 *next = 0;
             }
             if end == Drained::Blocked {
-                return (moved, Drained::Blocked);
+                return Drained::Blocked;
             }
             if moved == budget {
-                return (moved, Drained::Budget);
+                return Drained::Budget;
             }
         }
-        if lanes.is_empty() { (moved, Drained::Closed) } else { (moved, Drained::Empty) }
+        if lanes.is_empty() { Drained::Closed } else { Drained::Empty }
     }
 
     /// Ends what is waiting with failure, and closes the lanes. Returns what clean-ups

@@ -10,12 +10,20 @@ pub(crate) mod track;
 
 use crate::contract::request::Request;
 
-/// What takes requests out of a lane, one at a time.
+/// What makes the requests that go into a lane, one at a time. A trait and not a closure, so that it can be made part of
+/// the loop that puts them.
+pub(crate) trait Giver<T> {
+    /// Makes a request, if there is one now.
+    fn give(&mut self) -> Option<Request<T>>;
+}
+
+/// What takes requests out of a lane.
 pub(crate) trait Taker<T> {
     /// Whether the next request can be taken *and* put on.
     fn ready(&mut self) -> bool;
-    /// Takes a request, after `ready` said so.
-    fn take(&mut self, request: Request<T>);
+    /// Takes requests for as long as it is ready, of which there is at least one, and it is ready now. The loop is the
+    /// taker's, so that what does not change from one request to the next stays in registers.
+    fn take_each(&mut self, requests: &mut (impl Iterator<Item = Request<T>> + ?Sized));
 }
 
 /// How many requests a pool's worker holds: queued and in hand, over all its lanes.

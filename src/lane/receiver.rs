@@ -159,9 +159,11 @@ impl<T, F: FnMut(Request<T>)> Taker<T> for Delivery<'_, F> {
         true
     }
 
-    fn take(&mut self, mut request: Request<T>) {
-        request.envelope.set_delivered(true);
-        (self.0)(request);
+    fn take_each(&mut self, requests: &mut (impl Iterator<Item = Request<T>> + ?Sized)) {
+        for mut request in requests {
+            request.envelope.set_delivered(true);
+            (self.0)(request);
+        }
     }
 }
 

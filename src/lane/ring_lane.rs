@@ -6,8 +6,8 @@
 
 use std::sync::Arc;
 
-use super::track::{TrackRx, TrackTx, track};
-use super::{Load, Taker};
+use super::track::{TrackRx, TrackTx, bury, take_aside, track};
+use super::{Giver, Load, Taker};
 use crate::contract::cleanup::Panics;
 use crate::contract::request::Request;
 use crate::measure::tally::LaneTally;
@@ -27,12 +27,10 @@ pub(crate) struct LaneSpec {
 
 /// Makes a lane.
 pub(crate) fn lane<T>(spec: LaneSpec) -> (LaneTx<T>, LaneRx<T>) {
-    let (producer, consumer) = track(spec.capacity, spec.split);
     let batch = spec.batch.min(spec.capacity);
-    let staged = Vec::with_capacity(if batch > 1 { batch } else { 0 });
+    let (producer, consumer) = track(spec.capacity, spec.split, if batch > 1 { batch } else { 0 });
     let tx = LaneTx {
         ring: producer,
-        staged,
         batch,
         load: spec.load,
         tally: Arc::clone(&spec.tally),
@@ -40,7 +38,7 @@ pub(crate) fn lane<T>(spec: LaneSpec) -> (LaneTx<T>, LaneRx<T>) {
         full: false,
     };
     let chunk = (spec.capacity / 4).clamp(1, MOST_AT_ONCE);
-    (tx, LaneRx { ring: consumer, chunk, tally: spec.tally, taken: 0 })
+    (tx, LaneRx { ring: consumer, chunk, tally: spec.tally, taken: 0, buried: 0 })
 }
 
 /// The most requests taken before their slots are given back to the producer.
@@ -49,8 +47,6 @@ const MOST_AT_ONCE: usize = 32;
 /// The producer's end.
 pub(crate) struct LaneTx<T> {
     ring: TrackTx<T>,
-    /// Put but not yet published; empty unless the lane is batched.
-    staged: Vec<Request<T>>,
     batch: usize,
     load: Option<Arc<Load>>,
     tally: Arc<LaneTally>,
@@ -63,11 +59,9 @@ impl<T> LaneTx<T> {
     /// is put, so it always has room.
     #[inline(always)]
     pub(crate) fn has_room(&mut self) -> bool {
-        let room = if self.staged.is_empty() {
-            !self.ring.is_full()
-        } else {
-            let staged = self.staged.len();
-            self.ring.cached_slots() > staged || self.ring.slots() > staged
+        let room = match self.ring.staged() {
+            0 => !self.ring.is_full(),
+            staged => self.ring.cached_slots() > staged || self.ring.slots() > staged,
         };
         room && !self.full || self.has_room_at_the_brim(room)
     }
@@ -96,68 +90,65 @@ impl<T> LaneTx<T> {
     /// Puts a request, for which [`has_room`](Self::has_room) found room.
     #[inline(always)]
     pub(crate) fn put(&mut self, request: Request<T>) {
-        self.put += 1;
         if let Some(load) = &self.load {
             load.raise();
         }
         if self.batch > 1 {
-            self.staged.push(request);
-            if self.staged.len() == self.batch {
+            self.stage(request);
+            if self.ring.staged() == self.batch {
                 self.flush();
             }
-        } else if let Err(request) = self.ring.push(request) {
+        } else {
+            self.push(request);
+        }
+    }
+
+    #[inline(always)]
+    fn push(&mut self, request: Request<T>) {
+        let number = self.put;
+        self.put += 1;
+        if let Err(request) = self.ring.push(request, number) {
             bury(request);
         }
     }
 
-    /// Puts what `make` makes until it has nothing, there is no room, or `budget` is used up; returns how many.
-    /// Batches are written in place. Not for lanes to workers that compete.
     #[inline(always)]
-    pub(crate) fn fill(
-        &mut self,
-        budget: usize,
-        mut make: impl FnMut() -> Option<Request<T>>,
-    ) -> usize {
-        self.flush();
-        let mut moved = 0;
-        while moved < budget && self.has_room() {
-            let free = self.ring.cached_slots().min(budget - moved).max(1);
-            let (wanted, got) = if self.batch == 1 {
-                (free, self.push_each(free, &mut make))
-            } else {
-                let wanted = free.min(self.batch);
-                (wanted, self.ring.fill(wanted, &mut make))
-            };
-            moved += got;
-            if got < wanted {
-                break;
-            }
-        }
-        self.put += moved as u64;
-        moved
+    fn stage(&mut self, request: Request<T>) {
+        self.ring.stage(request, self.put);
+        self.put += 1;
     }
 
-    /// Publishes up to `n` requests one by one, for which there is room; returns how many.
+    /// Puts what `giver` gives until it has nothing, there is no room, or `budget` is used up. Should it panic, what it
+    /// gave before is put. Not for lanes to workers that compete.
     #[inline(always)]
-    fn push_each(&mut self, n: usize, mut make: impl FnMut() -> Option<Request<T>>) -> usize {
-        for pushed in 0..n {
-            let Some(request) = make() else { return pushed };
-            if let Err(request) = self.ring.push(request) {
-                bury(request);
+    pub(crate) fn fill(&mut self, budget: usize, giver: &mut impl Giver<T>) {
+        let mut left = budget;
+        while left > 0 && self.has_room() {
+            let free = self.ring.cached_slots().min(left).max(1);
+            if self.batch == 1 {
+                let Self { ring, put, .. } = self;
+                if !ring.push_each(free, put, giver) {
+                    break;
+                }
+                left -= free;
+            } else {
+                let wanted = free.min(self.batch);
+                for _ in 0..wanted {
+                    let Some(request) = giver.give() else { return self.flush() };
+                    self.stage(request);
+                }
+                self.ring.publish();
+                left -= wanted;
             }
         }
-        n
+        self.flush();
     }
 
     /// Publishes what was put and the count of it.
     #[inline]
     pub(crate) fn flush(&mut self) {
-        let Self { ring, staged, .. } = self;
-        if !staged.is_empty() {
-            let mut requests = staged.drain(..);
-            ring.fill(requests.len(), || requests.next());
-            // Only where the consumer is gone is anything left.
-            requests.for_each(bury);
+        if self.ring.staged() > 0 {
+            self.ring.publish();
         }
         self.tally.producer.put.set(self.put);
     }
@@ -167,13 +158,6 @@ impl<T> Drop for LaneTx<T> {
     fn drop(&mut self) {
         self.flush();
     }
-}
-
-/// A lane is full at the put only where its consumer is gone: the request dies here, and counts as lost in the lane.
-#[cold]
-fn bury<T>(request: Request<T>) {
-    // There is nobody to tell of a panic but the panic hook, which has been told.
-    let _ = request.die();
 }
 
 /// Why a drain came to its end.
@@ -195,6 +179,8 @@ pub(crate) struct LaneRx<T> {
     chunk: usize,
     tally: Arc<LaneTally>,
     taken: u64,
+    /// Ended with failure instead of taken.
+    buried: u64,
 }
 
 impl<T> LaneRx<T> {
@@ -208,9 +194,10 @@ impl<T> LaneRx<T> {
     /// Slots are given back to the producer a chunk at a time, so that both sides touch the shared indices seldom;
     /// in a lane too small for chunks, one at a time before the work, so that both sides can work at once.
     pub(crate) fn drain(&mut self, budget: usize, taker: &mut impl Taker<T>) -> (usize, Drained) {
-        let mut moved = 0;
+        let before = self.taken;
+        let last = before + budget as u64;
         let end = loop {
-            if moved == budget {
+            if self.taken == last {
                 break Drained::Budget;
             }
             let waiting = match self.ring.cached_slots() {
@@ -225,18 +212,18 @@ impl<T> LaneRx<T> {
                 }
                 break Drained::Empty;
             }
-            let wanted = waiting.min(self.chunk).min(budget - moved);
-            let got = self.drain_chunk(wanted, taker);
-            moved += got;
-            if got < wanted {
+            let left = usize::try_from(last - self.taken).unwrap_or(usize::MAX);
+            let wanted = waiting.min(self.chunk).min(left);
+            let end = self.taken + wanted as u64;
+            self.drain_chunk(wanted, taker);
+            if self.taken < end {
                 break Drained::Blocked;
             }
         };
-        if moved > 0 {
-            self.taken += moved as u64;
+        if self.taken > before {
             self.tally.consumer.taken.set(self.taken);
         }
-        (moved, end)
+        (usize::try_from(self.taken - before).unwrap_or(usize::MAX), end)
     }
 
     /// Asks the ring itself how many are waiting, which costs a shared cache line.
@@ -246,17 +233,18 @@ impl<T> LaneRx<T> {
         waiting
     }
 
-    fn drain_chunk(&mut self, wanted: usize, taker: &mut impl Taker<T>) -> usize {
-        if wanted == 1 {
-            if !taker.ready() {
-                return 0;
-            }
-            return self.ring.pop().map_or(0, |request| {
-                taker.take(request);
-                1
-            });
+    #[inline(always)]
+    fn drain_chunk(&mut self, wanted: usize, taker: &mut impl Taker<T>) {
+        if !taker.ready() {
+            return;
         }
-        self.ring.take_chunk(wanted, taker)
+        let Self { ring, taken, .. } = self;
+        if wanted > 1 {
+            ring.take_chunk(wanted, taken, taker);
+        } else if let Some(request) = ring.pop(*taken) {
+            *taken += 1;
+            take_aside(taker, &mut std::iter::once(request));
+        }
     }
 
     /// Takes one request.
@@ -264,7 +252,7 @@ impl<T> LaneRx<T> {
         if self.ring.cached_slots() == 0 && self.look() == 0 {
             return None;
         }
-        let request = self.ring.pop()?;
+        let request = self.ring.pop(self.taken)?;
         self.taken += 1;
         self.tally.consumer.taken.set(self.taken);
         Some(request)
@@ -278,7 +266,8 @@ impl<T> LaneRx<T> {
     /// Ends whatever is in it now with failure, uncounted: the lane's own count of what was put and taken tells.
     pub(crate) fn drop_all(&mut self) -> Panics {
         let mut panics = Panics::NONE;
-        while let Some(request) = self.ring.pop() {
+        while let Some(request) = self.ring.pop(self.taken + self.buried) {
+            self.buried += 1;
             panics.join(request.die());
         }
         panics
@@ -288,6 +277,7 @@ impl<T> LaneRx<T> {
 impl<T> Drop for LaneRx<T> {
     /// The ring itself would drop what is left as it comes, and a panic in the middle would be everybody's.
     fn drop(&mut self) {
+        self.tally.consumer.taken.set(self.taken);
         // Nobody is left to tell of a panic but the panic hook, which has been told.
         let _ = self.drop_all();
         self.tally.consumer.gone.set(1);

@@ -6,8 +6,8 @@
 //! the number of its request. An envelope is pushed before its value and popped before its value's slot is given
 //! back, so whoever has the value has the envelope, and a ring with room for the value has room for both.
 
-use super::Taker;
-use crate::contract::request::{Envelope, Request, Stamp};
+use super::{Giver, Taker};
+use crate::contract::request::{Envelope, Request};
 use crate::sync::ring::{self, Consumer, Producer, RingBuffer};
 
 /// An envelope on its own, with the number of its request in the lane.
@@ -16,16 +16,17 @@ pub(crate) struct Letter {
     envelope: Envelope,
 }
 
-/// Makes the rings of a lane.
-pub(crate) fn track<T>(capacity: usize, split: bool) -> (TrackTx<T>, TrackRx<T>) {
+/// Makes the rings of a lane, with place to put up to `staged` requests aside.
+pub(crate) fn track<T>(capacity: usize, split: bool, staged: usize) -> (TrackTx<T>, TrackRx<T>) {
     if split {
         let (values, from_values) = RingBuffer::new(capacity);
         let (letters, from_letters) = RingBuffer::new(capacity);
-        let tx = TrackTx::Split { values, letters, pushed: 0 };
-        return (tx, TrackRx::Split { values: from_values, letters: from_letters, popped: 0 });
+        let tx = TrackTx::Split { values, letters, staged: Vec::with_capacity(staged) };
+        return (tx, TrackRx::Split { values: from_values, letters: from_letters });
     }
     let (requests, from_requests) = RingBuffer::new(capacity);
-    (TrackTx::Whole(requests), TrackRx::Whole(from_requests))
+    let tx = TrackTx::Whole { requests, staged: Vec::with_capacity(staged) };
+    (tx, TrackRx::Whole(from_requests))
 }
 
 /// Bytes that a request takes in a track.
@@ -40,22 +41,22 @@ pub(crate) fn header_bytes(split: bool) -> usize {
 
 /// The producer's end.
 pub(crate) enum TrackTx<T> {
-    Whole(Producer<Request<T>>),
-    Split { values: Producer<T>, letters: Producer<Letter>, pushed: u64 },
+    Whole { requests: Producer<Request<T>>, staged: Vec<Request<T>> },
+    Split { values: Producer<T>, letters: Producer<Letter>, staged: Vec<T> },
 }
 
 impl<T> TrackTx<T> {
     #[inline(always)]
     pub(crate) fn is_full(&self) -> bool {
         match self {
-            Self::Whole(requests) => requests.is_full(),
+            Self::Whole { requests, .. } => requests.is_full(),
             Self::Split { values, .. } => values.is_full(),
         }
     }
 
     pub(crate) fn slots(&self) -> usize {
         match self {
-            Self::Whole(requests) => requests.slots(),
+            Self::Whole { requests, .. } => requests.slots(),
             Self::Split { values, .. } => values.slots(),
         }
     }
@@ -63,7 +64,7 @@ impl<T> TrackTx<T> {
     #[inline(always)]
     pub(crate) fn cached_slots(&self) -> usize {
         match self {
-            Self::Whole(requests) => requests.cached_slots(),
+            Self::Whole { requests, .. } => requests.cached_slots(),
             Self::Split { values, .. } => values.cached_slots(),
         }
     }
@@ -71,45 +72,97 @@ impl<T> TrackTx<T> {
     #[inline(always)]
     pub(crate) fn is_abandoned(&self) -> bool {
         match self {
-            Self::Whole(requests) => requests.is_abandoned(),
+            Self::Whole { requests, .. } => requests.is_abandoned(),
             Self::Split { values, .. } => values.is_abandoned(),
         }
     }
 
-    /// Pushes a request; gives it back if there is no room.
+    /// Pushes the request with this number in the lane; gives it back if there is no room.
     #[inline(always)]
-    pub(crate) fn push(&mut self, request: Request<T>) -> Result<(), Request<T>> {
+    pub(crate) fn push(&mut self, request: Request<T>, number: u64) -> Result<(), Request<T>> {
         match self {
-            Self::Whole(requests) => {
+            Self::Whole { requests, .. } => {
                 requests.push(request).map_err(|ring::PushError::Full(back)| back)
             }
-            Self::Split { values, letters, pushed } => {
-                let value = post(request, letters, *pushed);
-                *pushed += 1;
+            Self::Split { values, letters, .. } => {
+                let value = post(request, letters, number);
                 // Where there is no room, nobody reads the letter either: it dies with the ring.
                 values.push(value).map_err(|ring::PushError::Full(value)| Request::new(value))
             }
         }
     }
 
-    /// Pushes what `make` makes, at most `n` requests for which there is room, all at once; returns how many.
+    /// Pushes `n` requests of `giver`, one by one; false if it had nothing more. `put` is the number of the
+    /// first, and counts on as they are pushed.
     #[inline(always)]
-    pub(crate) fn fill(&mut self, n: usize, mut make: impl FnMut() -> Option<Request<T>>) -> usize {
+    pub(crate) fn push_each(&mut self, n: usize, put: &mut u64, giver: &mut impl Giver<T>) -> bool {
         match self {
-            Self::Whole(requests) => {
-                let chunk = requests.write_chunk_uninit(n);
-                chunk.map_or(0, |chunk| chunk.fill_from_iter(std::iter::from_fn(make)))
+            Self::Whole { requests, .. } => {
+                for _ in 0..n {
+                    let Some(request) = giver.give() else { return false };
+                    *put += 1;
+                    requests.push(request).unwrap_or_else(|ring::PushError::Full(back)| bury(back));
+                }
             }
-            Self::Split { values, letters, pushed } => {
-                let Ok(chunk) = values.write_chunk_uninit(n) else { return 0 };
-                chunk.fill_from_iter(std::iter::from_fn(|| {
-                    let value = post(make()?, letters, *pushed);
-                    *pushed += 1;
-                    Some(value)
-                }))
+            Self::Split { values, letters, .. } => {
+                for _ in 0..n {
+                    let Some(request) = giver.give() else { return false };
+                    let value = post(request, letters, *put);
+                    *put += 1;
+                    values
+                        .push(value)
+                        .unwrap_or_else(|ring::PushError::Full(back)| bury(Request::new(back)));
+                }
+            }
+        }
+        true
+    }
+
+    /// Puts a request aside, to be published with others.
+    #[inline(always)]
+    pub(crate) fn stage(&mut self, request: Request<T>, number: u64) {
+        match self {
+            Self::Whole { staged, .. } => staged.push(request),
+            Self::Split { letters, staged, .. } => staged.push(post(request, letters, number)),
+        }
+    }
+
+    /// Requests put aside.
+    #[inline(always)]
+    pub(crate) fn staged(&self) -> usize {
+        match self {
+            Self::Whole { staged, .. } => staged.len(),
+            Self::Split { staged, .. } => staged.len(),
+        }
+    }
+
+    /// Publishes what was put aside, all at once.
+    #[inline]
+    pub(crate) fn publish(&mut self) {
+        match self {
+            Self::Whole { requests, staged } => publish(requests, staged).for_each(bury),
+            Self::Split { values, staged, .. } => {
+                publish(values, staged).map(Request::new).for_each(bury);
             }
         }
     }
+}
+
+/// Pushes all of what is staged, for which there is room; returns what is left where the consumer is gone.
+#[inline(always)]
+fn publish<'a, V>(ring: &mut Producer<V>, staged: &'a mut Vec<V>) -> std::vec::Drain<'a, V> {
+    let mut staged = staged.drain(..);
+    if let Ok(chunk) = ring.write_chunk_uninit(staged.len()) {
+        chunk.fill_from_iter(&mut staged);
+    }
+    staged
+}
+
+/// A lane is full at the put only where its consumer is gone: the request dies here, and counts as lost in the lane.
+#[cold]
+pub(crate) fn bury<T>(request: Request<T>) {
+    // There is nobody to tell of a panic but the panic hook, which has been told.
+    let _ = request.die();
 }
 
 /// Pushes the envelope of a request, unless it is bare, ahead of the value.
@@ -126,7 +179,7 @@ fn post<T>(request: Request<T>, letters: &mut Producer<Letter>, number: u64) -> 
 /// The consumer's end.
 pub(crate) enum TrackRx<T> {
     Whole(Consumer<Request<T>>),
-    Split { values: Consumer<T>, letters: Consumer<Letter>, popped: u64 },
+    Split { values: Consumer<T>, letters: Consumer<Letter> },
 }
 
 impl<T> TrackRx<T> {
@@ -153,57 +206,60 @@ impl<T> TrackRx<T> {
         }
     }
 
+    /// Pops the next request, which has this number in the lane.
     #[inline(always)]
-    pub(crate) fn pop(&mut self) -> Option<Request<T>> {
+    pub(crate) fn pop(&mut self, number: u64) -> Option<Request<T>> {
         match self {
             Self::Whole(requests) => requests.pop().ok(),
-            Self::Split { values, letters, popped } => {
+            Self::Split { values, letters } => {
                 if values.is_empty() {
                     return None;
                 }
-                let envelope = fetch(letters, *popped);
-                *popped += 1;
+                let envelope = fetch(letters, number);
                 values.pop().ok().map(|value| Request { value, envelope })
             }
         }
     }
 
-    /// Hands over up to `n` requests, as long as the taker is ready, and gives their slots back together; returns how
-    /// many.
+    /// Hands over up to `n` requests, as long as the taker is ready, and gives their slots back together. `taken` is
+    /// the number of the next one, and counts on as they are taken: should the taker panic, the count and the
+    /// ring agree.
     #[inline(always)]
-    pub(crate) fn take_chunk(&mut self, n: usize, taker: &mut impl Taker<T>) -> usize {
+    pub(crate) fn take_chunk(&mut self, n: usize, taken: &mut u64, taker: &mut impl Taker<T>) {
         match self {
             Self::Whole(requests) => {
-                let Ok(chunk) = requests.read_chunk(n) else { return 0 };
-                let mut requests = chunk.into_iter();
-                while taker.ready() {
-                    let Some(request) = requests.next() else { break };
-                    taker.take(request);
-                }
-                requests.iterated()
+                let Ok(chunk) = requests.read_chunk(n) else { return };
+                taker.take_each(&mut chunk.into_iter().inspect(|_| *taken += 1));
             }
-            Self::Split { values, letters, popped } => {
-                let Ok(chunk) = values.read_chunk(n) else { return 0 };
-                let mut values = chunk.into_iter();
+            Self::Split { values, letters } => {
                 // Letters are pushed first: if there is none now, none of these values has one.
-                if letters.slots() == 0 {
-                    while taker.ready() {
-                        let Some(value) = values.next() else { break };
-                        taker.take(Request { value, envelope: Envelope::new(Stamp::NONE) });
-                    }
-                    *popped += values.iterated() as u64;
-                    return values.iterated();
+                let bare = letters.slots() == 0;
+                let Ok(chunk) = values.read_chunk(n) else { return };
+                let values = chunk.into_iter();
+                if bare {
+                    taker.take_each(&mut values.inspect(|_| *taken += 1).map(Request::new));
+                } else {
+                    take_aside(
+                        taker,
+                        &mut values.map(|value| {
+                            let envelope = fetch(letters, *taken);
+                            *taken += 1;
+                            Request { value, envelope }
+                        }),
+                    );
                 }
-                while values.iterated() < n && taker.ready() {
-                    let envelope = fetch(letters, *popped);
-                    let Some(value) = values.next() else { break };
-                    *popped += 1;
-                    taker.take(Request { value, envelope });
-                }
-                values.iterated()
             }
         }
     }
+}
+
+/// Takes requests off the main roads, where the taker's loop is compiled once for all.
+#[inline(never)]
+pub(crate) fn take_aside<T>(
+    taker: &mut impl Taker<T>,
+    requests: &mut dyn Iterator<Item = Request<T>>,
+) {
+    taker.take_each(requests);
 }
 
 /// The envelope of the request with this number: bare, unless there is a letter.
@@ -211,5 +267,5 @@ impl<T> TrackRx<T> {
 fn fetch(letters: &mut Consumer<Letter>, number: u64) -> Envelope {
     let has_letter = letters.peek().is_ok_and(|letter| letter.number == number);
     let letter = if has_letter { letters.pop().ok() } else { None };
-    letter.map_or(Envelope::new(Stamp::NONE), |letter| letter.envelope)
+    letter.map_or(Envelope::BARE, |letter| letter.envelope)
 }

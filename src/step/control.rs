@@ -9,8 +9,8 @@ use crate::sync::{AtomicU8, Ordering};
 pub(crate) struct Control(CachePadded<AtomicU8>);
 
 const START: u8 = 1;
-const STOP: u8 = 2;
-const ABANDON: u8 = 3;
+pub(crate) const STOP: u8 = 2;
+pub(crate) const ABANDON: u8 = 3;
 
 impl Control {
     /// The run has begun.
@@ -20,7 +20,7 @@ impl Control {
 
     #[inline]
     pub(crate) fn has_started(&self) -> bool {
-        self.0.load(Ordering::Relaxed) >= START
+        self.has_reached(START)
     }
 
     /// Sources and inputs are to end; what is in flight drains.
@@ -34,13 +34,19 @@ impl Control {
         self.0.fetch_max(ABANDON, Ordering::Relaxed);
     }
 
+    /// Whether it has come to this, [`STOP`] or [`ABANDON`].
+    #[inline]
+    pub(crate) fn has_reached(&self, word: u8) -> bool {
+        self.0.load(Ordering::Relaxed) >= word
+    }
+
     #[inline]
     pub(crate) fn is_stopping(&self) -> bool {
-        self.0.load(Ordering::Relaxed) >= STOP
+        self.has_reached(STOP)
     }
 
     #[inline]
     pub(crate) fn is_abandoned(&self) -> bool {
-        self.0.load(Ordering::Relaxed) >= ABANDON
+        self.has_reached(ABANDON)
     }
 }

@@ -139,7 +139,7 @@ impl Post {
     }
 
     #[cold]
-    fn panicked(&self, kind: FailureKind, panic: Panic) {
+    pub(crate) fn panicked(&self, kind: FailureKind, panic: Panic) {
         self.tally.panics.add(1);
         self.fail(kind, panic_message(panic));
     }

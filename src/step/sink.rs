@@ -1,11 +1,14 @@
 //! The step of an output: an inlet and the output itself.
 
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+
 use super::post::Post;
 use super::{Step, Turn};
 use crate::contract::cleanup::overhear;
 use crate::contract::failure::FailureKind;
 use crate::contract::output::{Output, Room};
 use crate::contract::request::Request;
+use crate::error::Panic;
 use crate::lane::Taker;
 use crate::lane::inlet::Inlet;
 use crate::lane::ring_lane::Drained;
@@ -24,15 +27,24 @@ struct End<P> {
     output: P,
     closed: bool,
     taken: u64,
-    emitted: u64,
+    /// Which of the output's methods is running, should it panic.
+    call: Call,
     post: Post,
     latencies: Option<Latencies>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Call {
+    None,
+    Room,
+    Put,
 }
 
 impl<T, P: Output<T>> SinkStep<T, P> {
     pub(crate) fn new(output: P, inlet: Inlet<T>, post: Post) -> Self {
         let latencies = post.latencies();
-        Self { inlet, end: End { output, closed: false, taken: 0, emitted: 0, post, latencies } }
+        let (closed, taken, call) = (false, 0, Call::None);
+        Self { inlet, end: End { output, closed, taken, call, post, latencies } }
     }
 
     fn end_early(&mut self) -> Turn {
@@ -48,47 +60,77 @@ impl<T, P: Output<T>> Taker<T> for End<P> {
         if self.closed || self.post.control.is_abandoned() {
             return false;
         }
-        let output = &mut self.output;
-        match self.post.contain(FailureKind::Panicked, || output.room()) {
-            Some(Room::Free) => true,
-            Some(Room::Full | Room::Absent) => false,
-            // An output that panics when asked for room cannot be relied on for any.
-            Some(Room::Closed) | None => {
-                self.closed = true;
-                false
-            }
-        }
+        self.call = Call::Room;
+        let room = self.output.room();
+        self.call = Call::None;
+        self.closed = room == Room::Closed;
+        room == Room::Free
     }
 
     #[inline(always)]
-    fn take(&mut self, mut request: Request<T>) {
-        self.taken += 1;
+    fn take_each(&mut self, requests: &mut (impl Iterator<Item = Request<T>> + ?Sized)) {
         self.post.tally.enter(Phase::Working);
-        self.post.tally.taken.set(self.taken);
-        let stamp = request.envelope.stamp;
-        let taken = if stamp.is_measured() { clock::now() } else { 0 };
-        request.envelope.set_delivered(true);
-        let output = &mut self.output;
-        let put = if request.envelope.has_cleanups() {
-            let post = &self.post;
-            let (put, panics) =
-                overhear(|| post.contain(FailureKind::Panicked, || output.put(request)));
-            self.post.cleanup_panics(panics);
-            put
-        } else {
-            self.post.contain(FailureKind::Panicked, || output.put(request))
-        };
-        match put {
-            Some(()) => self.emitted += 1,
-            None => self.post.tally.failed.add(1),
-        }
-        if let (true, Some(latencies)) = (stamp.is_measured(), &mut self.latencies) {
-            latencies.record(stamp.nanos().unwrap_or(taken), taken);
+        for request in requests {
+            self.take(request);
+            if !self.ready() {
+                return;
+            }
         }
     }
 }
 
 impl<P> End<P> {
+    #[inline(always)]
+    fn take<T>(&mut self, mut request: Request<T>)
+    where
+        P: Output<T>,
+    {
+        self.taken += 1;
+        // Told at each request, so that one that never comes back can be named.
+        self.post.tally.taken.set(self.taken);
+        let stamp = request.envelope.stamp;
+        let taken = if stamp.is_measured() { clock::now() } else { 0 };
+        request.envelope.set_delivered(true);
+        self.call = Call::Put;
+        if request.envelope.has_cleanups() {
+            self.put_overheard(request);
+        } else {
+            self.output.put(request);
+        }
+        self.call = Call::None;
+        if let (true, Some(latencies)) = (stamp.is_measured(), &mut self.latencies) {
+            latencies.record(stamp.nanos().unwrap_or(taken), taken);
+        }
+    }
+
+    /// Puts a request whose clean-ups may run, and panic, in there.
+    #[cold]
+    fn put_overheard<T>(&mut self, request: Request<T>)
+    where
+        P: Output<T>,
+    {
+        let Self { output, post, .. } = self;
+        let (put, panics) =
+            overhear(|| post.contain(FailureKind::Panicked, || output.put(request)));
+        post.cleanup_panics(panics);
+        if put.is_none() {
+            post.tally.failed.add(1);
+        }
+    }
+
+    /// The output panicked, and with it the drain of the inlet.
+    #[cold]
+    fn panicked(&mut self, panic: Panic) {
+        match std::mem::replace(&mut self.call, Call::None) {
+            Call::Put => self.post.tally.failed.add(1),
+            // An output that panics when asked for room cannot be relied on for any.
+            Call::Room => self.closed = true,
+            // None of the output's.
+            Call::None => resume_unwind(panic),
+        }
+        self.post.panicked(FailureKind::Panicked, panic);
+    }
+
     fn close<T>(&mut self) -> Turn
     where
         P: Output<T>,
@@ -109,17 +151,25 @@ impl<T, P: Output<T>> Step for SinkStep<T, P> {
         if self.end.post.control.is_abandoned() {
             return self.end_early();
         }
-        let (moved, end) = self.inlet.drain(budget, &mut self.end);
-        if moved > 0 {
-            self.end.post.tally.emitted.set(self.end.emitted);
-            self.end.post.tally.enter(Phase::Waiting);
+        let Self { inlet, end } = self;
+        let before = end.taken;
+        // One boundary around the whole turn: counts and rings agree wherever it is left.
+        let drained = catch_unwind(AssertUnwindSafe(|| inlet.drain(budget, end)));
+        let ended = drained.unwrap_or_else(|panic| {
+            end.panicked(panic);
+            Drained::Budget
+        });
+        let moved = end.taken > before;
+        if moved {
+            end.post.tally.emitted.set(end.taken - end.post.tally.failed.get());
+            end.post.tally.enter(Phase::Waiting);
         }
-        if self.end.closed {
+        if end.closed {
             return self.end_early();
         }
-        match end {
-            Drained::Closed => self.end.close::<T>(),
-            _ if moved > 0 => Turn::Moved,
+        match ended {
+            Drained::Closed => end.close::<T>(),
+            _ if moved => Turn::Moved,
             _ => Turn::Idle,
         }
     }

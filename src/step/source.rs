@@ -1,10 +1,14 @@
 //! The step of a source: an input and an outlet.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use super::control::{ABANDON, STOP};
 use super::post::Post;
 use super::{Step, Turn};
 use crate::contract::failure::FailureKind;
 use crate::contract::input::{Input, Next};
 use crate::contract::request::{Envelope, Request, Stamp};
+use crate::lane::Giver;
 use crate::lane::outlet::Outlet;
 use crate::measure::Measure;
 use crate::measure::clock;
@@ -34,112 +38,135 @@ impl Stamper {
 
 /// An input and an outlet.
 pub(crate) struct SourceStep<S: Input> {
-    input: S,
+    spring: Spring<S>,
     outlet: Outlet<S::Item>,
-    post: Post,
-    stamper: Stamper,
-    stopping: bool,
-    taken: u64,
-    emitted: u64,
     /// Whether `put` may run user code: a copy, or the drop of a value.
     guarded: bool,
+}
+
+/// The input and everything before the outlet: what makes requests.
+struct Spring<S> {
+    input: S,
+    post: Post,
+    stamper: Stamper,
+    taken: u64,
+    /// The word of the control at which nothing is given any more: a stop, or once that is told, the run's being given up.
+    until: u8,
+    ended: bool,
+}
+
+impl<S: Input> Giver<S::Item> for Spring<S> {
+    /// Panics with the input.
+    #[inline(always)]
+    fn give(&mut self) -> Option<Request<S::Item>> {
+        if self.post.control.has_reached(self.until) {
+            return None;
+        }
+        let mut envelope = Envelope::BARE;
+        match self.input.poll(&mut envelope) {
+            Next::Value(value) => {
+                self.stamper.stamp(&mut envelope.stamp);
+                self.taken += 1;
+                // Told at each request, so that an input that never comes back can be named.
+                self.post.tally.taken.set(self.taken);
+                Some(Request { value, envelope })
+            }
+            Next::Nothing | Next::NotBefore(_) => None,
+            Next::Ended => {
+                self.ended = true;
+                None
+            }
+        }
+    }
 }
 
 impl<S: Input> SourceStep<S> {
     pub(crate) fn new(input: S, outlet: Outlet<S::Item>, post: Post) -> Self {
         let stamper = Stamper::new(post.measure);
         let guarded = outlet.runs_user_code();
-        Self { input, outlet, post, stamper, stopping: false, taken: 0, emitted: 0, guarded }
+        let spring = Spring { input, post, stamper, taken: 0, until: STOP, ended: false };
+        Self { spring, outlet, guarded }
     }
 
-    /// Makes and puts up to `budget` requests; returns how many, and whether the input has ended.
+    /// Makes and puts up to `budget` requests. Panics with the input.
     #[inline(always)]
-    fn pump(&mut self, budget: usize) -> (usize, bool) {
-        let Self { input, outlet, post, stamper, guarded, taken, stopping, .. } = self;
-        let mut ended = false;
-        let mut make = || {
-            if post.control.is_abandoned() || !*stopping && post.control.is_stopping() {
-                return None;
-            }
-            let mut envelope = Envelope::new(Stamp::NONE);
-            match post.contain(FailureKind::Panicked, || input.poll(&mut envelope)) {
-                Some(Next::Value(value)) => {
-                    stamper.stamp(&mut envelope.stamp);
-                    *taken += 1;
-                    // Told at each request, so that an input that never comes back can be named.
-                    post.tally.taken.set(*taken);
-                    return Some(Request { value, envelope });
-                }
-                Some(Next::Nothing | Next::NotBefore(_)) => {}
-                Some(Next::Ended) => ended = true,
-                None => {
-                    ended = true;
-                    post.stop_if_asked();
-                }
-            }
-            None
-        };
-        if let Outlet::Lane(lane) = outlet {
-            let moved = lane.fill(budget, make);
-            self.emitted += moved as u64;
-            return (moved, ended);
+    fn pump(&mut self, budget: usize) {
+        let Self { spring, outlet, .. } = self;
+        match outlet {
+            Outlet::Lane(lane) => lane.fill(budget, spring),
+            _ => self.pump_into_fork(budget),
         }
-        let mut moved = 0;
-        while moved < budget && outlet.ready() {
-            let Some(request) = make() else { break };
-            moved += 1;
+    }
+
+    #[inline(never)]
+    fn pump_into_fork(&mut self, budget: usize) {
+        let Self { spring, outlet, guarded } = self;
+        for _ in 0..budget {
+            if !outlet.ready() {
+                break;
+            }
+            let Some(request) = spring.give() else { break };
+            let post = &spring.post;
             let panics = match *guarded {
                 true => post.contain(FailureKind::ValuePanicked, || outlet.put(request)),
                 false => Some(outlet.put(request)),
             };
             match panics {
-                Some(panics) => {
-                    self.emitted += 1;
-                    post.cleanup_panics(panics);
-                }
+                Some(panics) => post.cleanup_panics(panics),
                 None => post.tally.failed.add(1),
             }
         }
-        (moved, ended)
     }
 
     /// Closes the input, then the lanes, then hands over what was measured.
     fn end(&mut self) -> Turn {
-        if self.post.ended {
+        let Spring { input, post, .. } = &mut self.spring;
+        if post.ended {
             return Turn::Ended;
         }
-        self.post.tally.enter(Phase::Closing);
-        let input = &mut self.input;
-        self.post.contain(FailureKind::ClosePanicked, || input.close());
-        let left = self.post.contain(FailureKind::ClosePanicked, || input.left_over()).unwrap_or(0);
-        self.post.tally.taken.add(left);
-        self.post.tally.dropped.add(left);
+        post.tally.enter(Phase::Closing);
+        post.contain(FailureKind::ClosePanicked, || input.close());
+        let left = post.contain(FailureKind::ClosePanicked, || input.left_over()).unwrap_or(0);
+        post.tally.taken.add(left);
+        post.tally.dropped.add(left);
         self.outlet = Outlet::Final;
-        self.post.end(None);
+        post.end(None);
         Turn::Ended
+    }
+
+    /// Tells the input of the stop; false if it has nothing more to give.
+    fn stop(&mut self) -> bool {
+        let Spring { input, post, until, .. } = &mut self.spring;
+        if *until == STOP && post.control.is_stopping() {
+            *until = ABANDON;
+            return post.contain(FailureKind::Panicked, || input.stop()) == Some(true);
+        }
+        true
     }
 }
 
 impl<S: Input> Step for SourceStep<S> {
     fn turn(&mut self, budget: usize) -> Turn {
-        if self.post.control.is_abandoned() || self.outlet.is_closed() {
+        if self.spring.post.control.is_abandoned() || self.outlet.is_closed() || !self.stop() {
             return self.end();
         }
-        if self.post.control.is_stopping() && !self.stopping {
-            self.stopping = true;
-            let input = &mut self.input;
-            if self.post.contain(FailureKind::Panicked, || input.stop()) != Some(true) {
-                return self.end();
-            }
-        }
-        self.post.tally.enter(Phase::Working);
-        let (moved, ended) = self.pump(budget);
-        self.post.tally.emitted.set(self.emitted);
-        self.post.tally.enter(Phase::Waiting);
-        if ended {
+        self.spring.post.tally.enter(Phase::Working);
+        let before = self.spring.taken;
+        // One boundary around the whole turn: only the input can panic in it, and a request that it did not give is
+        // none. What it gave before has been put.
+        let pumped = catch_unwind(AssertUnwindSafe(|| self.pump(budget)));
+        let Spring { post, taken, ended, .. } = &self.spring;
+        post.tally.emitted.set(*taken - post.tally.failed.get());
+        post.tally.enter(Phase::Waiting);
+        if let Err(panic) = pumped {
+            post.panicked(FailureKind::Panicked, panic);
+            post.stop_if_asked();
             return self.end();
         }
-        if moved == 0 {
+        if *ended {
+            return self.end();
+        }
+        if *taken == before {
             return Turn::Idle;
         }
         self.outlet.flush();
@@ -147,8 +174,8 @@ impl<S: Input> Step for SourceStep<S> {
     }
 
     fn idle(&mut self) {
-        let input = &mut self.input;
-        self.post.contain(FailureKind::Panicked, || input.idle());
+        let Spring { input, post, .. } = &mut self.spring;
+        post.contain(FailureKind::Panicked, || input.idle());
     }
 
     fn abandon(&mut self) {

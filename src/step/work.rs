@@ -1,5 +1,6 @@
 //! The step of a worker: an inlet, a worker, an outlet.
 
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 
 use super::post::{FactoryCell, OnPanic, Post};
@@ -8,6 +9,7 @@ use crate::contract::factory::Factory;
 use crate::contract::failure::FailureKind;
 use crate::contract::request::{Envelope, Request, SharedEnvelope};
 use crate::contract::worker::{Outcome, Worker};
+use crate::error::Panic;
 use crate::lane::inlet::Inlet;
 use crate::lane::outlet::Outlet;
 use crate::lane::ring_lane::Drained;
@@ -30,6 +32,10 @@ struct Bench<I, W: Worker<I>, F> {
     /// How many requests it holds, where workers compete.
     load: Option<Arc<Load>>,
     outlet: Outlet<W::Out>,
+    /// Which of the worker's methods is running, should it panic.
+    call: Call,
+    /// The envelope of the request in the worker's hands, where a panic leaves it. Bare at all other times.
+    in_hand: Envelope,
     /// A request that became several, some of which are still to come.
     pending: Option<Pending>,
     post: Post,
@@ -38,6 +44,13 @@ struct Bench<I, W: Worker<I>, F> {
     emitted: u64,
     guarded: bool,
     requests: std::marker::PhantomData<fn(I)>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Call {
+    None,
+    Work,
+    Next,
 }
 
 struct Pending {
@@ -64,6 +77,8 @@ impl<I, W: Worker<I>, F: Factory<Product = W>> WorkStep<I, W, F> {
             factory,
             load,
             outlet,
+            call: Call::None,
+            in_hand: Envelope::BARE,
             pending: None,
             post,
             latencies,
@@ -85,19 +100,22 @@ impl<I, W: Worker<I>, F: Factory<Product = W>> WorkStep<I, W, F> {
 
 impl<I, W: Worker<I>, F: Factory<Product = W>> Step for WorkStep<I, W, F> {
     fn turn(&mut self, budget: usize) -> Turn {
-        let bench = &mut self.bench;
+        let Self { inlet, bench } = self;
         if bench.post.control.is_abandoned() || bench.outlet.is_closed() {
             return self.end_early();
         }
-        let emitted = bench.emitted;
-        let (moved, end) = if bench.has_given_all() {
-            self.inlet.drain(budget, bench)
-        } else {
-            (0, Drained::Blocked)
-        };
-        let over = end == Drained::Closed && bench.has_given_all();
-        let idle = moved == 0 && bench.emitted == emitted;
+        let before = (bench.taken, bench.emitted);
+        // One boundary around the whole turn: counts and rings agree wherever it is left.
+        let drained = catch_unwind(AssertUnwindSafe(|| match bench.has_given_all() {
+            true => inlet.drain(budget, bench),
+            false => Drained::Blocked,
+        }));
+        let end = drained.unwrap_or_else(|panic| {
+            bench.panicked(panic);
+            Drained::Budget
+        });
         bench.post.tally.enter(Phase::Waiting);
+        let idle = before == (bench.taken, bench.emitted);
         if !idle {
             bench.post.tally.emitted.set(bench.emitted);
             bench.outlet.flush();
@@ -105,7 +123,7 @@ impl<I, W: Worker<I>, F: Factory<Product = W>> Step for WorkStep<I, W, F> {
         if bench.worker.is_none() {
             return self.end_early();
         }
-        if over {
+        if end == Drained::Closed && bench.pending.is_none() {
             return bench.end();
         }
         if idle { Turn::Idle } else { Turn::Moved }
@@ -126,50 +144,58 @@ impl<I, W: Worker<I>, F: Factory<Product = W>> Taker<I> for Bench<I, W, F> {
     }
 
     #[inline(always)]
-    fn take(&mut self, request: Request<I>) {
-        let Some(worker) = &mut self.worker else { return };
-        self.taken += 1;
-        // Told at each request, so that one that never comes back can be named.
+    fn take_each(&mut self, requests: &mut (impl Iterator<Item = Request<I>> + ?Sized)) {
         self.post.tally.enter(Phase::Working);
-        self.post.tally.taken.set(self.taken);
-        let Request { value, mut envelope } = request;
-        let measured = self.latencies.is_some() && envelope.stamp.is_measured();
-        let taken = if measured { clock::now() } else { 0 };
-        let outcome =
-            self.post.contain(FailureKind::Panicked, || worker.work(value, &mut envelope));
-        if measured {
-            self.record(taken, &envelope);
-        }
-        match outcome {
-            Some(Outcome::Emit(value)) => {
-                self.put(Request { value, envelope });
-                self.let_go();
-            }
-            Some(Outcome::EmitAll) => {
-                self.pending = Some(Pending { envelope: envelope.share(), given: 0 });
-                self.has_given_all();
-            }
-            Some(Outcome::Discard) => {
-                self.post.tally.discarded.add(1);
-                self.finish(envelope);
-            }
-            Some(Outcome::Fail(error)) => {
-                self.post.tally.failed.add(1);
-                let message = self.post.contain(FailureKind::Panicked, || error.to_string());
-                let message = message.unwrap_or_else(|| "an error that cannot be shown".to_owned());
-                self.post.fail(FailureKind::Failed, message);
-                self.finish(envelope);
-            }
-            None => {
-                self.post.tally.failed.add(1);
-                self.finish(envelope);
-                self.after_panic();
+        for request in requests {
+            self.take(request);
+            if !self.ready() {
+                return;
             }
         }
     }
 }
 
 impl<I, W: Worker<I>, F: Factory<Product = W>> Bench<I, W, F> {
+    #[inline(always)]
+    fn take(&mut self, request: Request<I>) {
+        let Some(worker) = &mut self.worker else { return };
+        self.taken += 1;
+        // Told at each request, so that one that never comes back can be named.
+        self.post.tally.taken.set(self.taken);
+        let Request { value, envelope } = request;
+        let measured = self.latencies.is_some() && envelope.stamp.is_measured();
+        let taken = if measured { clock::now() } else { 0 };
+        self.in_hand = envelope;
+        self.call = Call::Work;
+        let outcome = worker.work(value, &mut self.in_hand);
+        self.call = Call::None;
+        let envelope = std::mem::replace(&mut self.in_hand, Envelope::BARE);
+        if measured {
+            self.record(taken, &envelope);
+        }
+        match outcome {
+            Outcome::Emit(value) => {
+                self.put(Request { value, envelope });
+                self.let_go();
+            }
+            Outcome::EmitAll => {
+                self.pending = Some(Pending { envelope: envelope.share(), given: 0 });
+                self.has_given_all();
+            }
+            Outcome::Discard => {
+                self.post.tally.discarded.add(1);
+                self.finish(envelope);
+            }
+            Outcome::Fail(error) => {
+                self.post.tally.failed.add(1);
+                let message = self.post.contain(FailureKind::Panicked, || error.to_string());
+                let message = message.unwrap_or_else(|| "an error that cannot be shown".to_owned());
+                self.post.fail(FailureKind::Failed, message);
+                self.finish(envelope);
+            }
+        }
+    }
+
     #[cold]
     fn record(&mut self, taken: u64, envelope: &Envelope) {
         if let Some(latencies) = &mut self.latencies {
@@ -220,8 +246,11 @@ impl<I, W: Worker<I>, F: Factory<Product = W>> Bench<I, W, F> {
                 return false;
             }
             self.post.tally.enter(Phase::Working);
-            match self.post.contain(FailureKind::Panicked, || worker.next()) {
-                Some(Some(value)) => {
+            self.call = Call::Next;
+            let next = worker.next();
+            self.call = Call::None;
+            match next {
+                Some(value) => {
                     pending.given += 1;
                     if pending.given > 1 {
                         self.post.tally.extra.add(1);
@@ -229,11 +258,7 @@ impl<I, W: Worker<I>, F: Factory<Product = W>> Bench<I, W, F> {
                     let envelope = pending.envelope.copy();
                     self.put(Request { value, envelope });
                 }
-                Some(None) => self.settle(|tally| &tally.discarded, true),
-                None => {
-                    self.settle(|tally| &tally.failed, false);
-                    self.after_panic();
-                }
+                None => self.settle(|tally| &tally.discarded, true),
             }
         }
         self.pending.is_none()
@@ -264,6 +289,26 @@ impl<I, W: Worker<I>, F: Factory<Product = W>> Bench<I, W, F> {
             self.post.contain(FailureKind::ClosePanicked, || worker.close());
             self.post.contain(FailureKind::ValuePanicked, || drop(worker));
         }
+    }
+
+    /// The worker panicked, and with it the drain of the inlet: the request in its hands has failed.
+    #[cold]
+    fn panicked(&mut self, panic: Panic) {
+        match std::mem::replace(&mut self.call, Call::None) {
+            Call::Work => {
+                self.post.panicked(FailureKind::Panicked, panic);
+                self.post.tally.failed.add(1);
+                let envelope = std::mem::replace(&mut self.in_hand, Envelope::BARE);
+                self.finish(envelope);
+            }
+            Call::Next => {
+                self.post.panicked(FailureKind::Panicked, panic);
+                self.settle(|tally| &tally.failed, false);
+            }
+            // None of the worker's.
+            Call::None => resume_unwind(panic),
+        }
+        self.after_panic();
     }
 
     /// What the stage does after its worker panicked; leaves no worker where the step is to end.
