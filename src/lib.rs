@@ -50,13 +50,13 @@ mod contract;
 mod decide;
 mod describe;
 mod error;
-mod idle;
 mod lane;
 mod measure;
 mod run;
 mod step;
 mod sync;
 mod tell;
+mod wait;
 
 /// The models of `loom-tests`, which look at what is private here.
 #[cfg(loom)]
@@ -82,7 +82,6 @@ pub use describe::ends::{
 pub use describe::kit::StageKind;
 pub use describe::tract::{NoInput, Tract, fan_out, parallel, serial, source, worker};
 pub use error::{BoxError, Error};
-pub use idle::Idle;
 pub use lane::feed::{Feed, SendError, TrySendError};
 pub use lane::receiver::{Receiver, TryRecvError};
 pub use measure::Measure;
@@ -94,6 +93,7 @@ pub use step::post::OnPanic;
 pub use tell::report::{
     Ending, LaneReport, Latency, Ledger, Report, StageReport, ThreadReport, Unfinished,
 };
+pub use wait::idle::Idle;
 
 /// The programs in the README.
 #[cfg(doctest)]

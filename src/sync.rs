@@ -25,10 +25,18 @@ mod arc;
 #[path = "../loom-tests/src/ring.rs"]
 pub(crate) mod ring;
 
-#[cfg(loom)]
-pub(crate) use loom::thread::yield_now;
-#[cfg(not(loom))]
-pub(crate) use std::thread::yield_now;
+/// Threads that yield and park. In a model nothing takes time, so a timeout never comes.
+pub(crate) mod thread {
+    #[cfg(loom)]
+    pub(crate) use loom::thread::{Thread, current, yield_now};
+    #[cfg(not(loom))]
+    pub(crate) use std::thread::{Thread, current, park_timeout, yield_now};
+
+    #[cfg(loom)]
+    pub(crate) fn park_timeout(_limit: std::time::Duration) {
+        loom::thread::park();
+    }
+}
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

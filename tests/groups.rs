@@ -10,8 +10,8 @@ use common::books::assert_balanced;
 use common::probe::{eventually, run_to};
 use common::{Count, EVERY_WAY, within_a_minute};
 use ringtract::{
-    BoxError, Envelope, Error, Input, Next, NoInput, Output, OutputEnd, Placement, Report, Request,
-    Room, Tract, collect, fan_out, final_output, output, parallel, serial, source, worker,
+    BoxError, Envelope, Error, Idle, Input, Next, NoInput, Output, OutputEnd, Placement, Report,
+    Request, Room, Tract, collect, fan_out, final_output, output, parallel, serial, source, worker,
 };
 
 /// Ways in which a worker that blocks has a thread of its own.
@@ -281,7 +281,9 @@ fn s32_branches_run_apart_by_the_capacity_of_their_lanes_and_no_further() {
                     }),
                 ];
                 let tract = patient(300, &signals).then(fan_out("both", branches));
-                let report = run_to(&tract.capacity(capacity), way, final_output()).expect("sound");
+                // A thread that parks has no idle turns to count.
+                let tract = tract.capacity(capacity).idle(Idle::Yield);
+                let report = run_to(&tract, way, final_output()).expect("sound");
                 assert_eq!(apart.get(), in_hand_and_waiting, "{way:?}, {capacity}");
                 assert!(report.failures.is_empty() && report.is_complete(), "{way:?}: {report}");
             }
@@ -313,7 +315,8 @@ fn s33_a_chain_with_a_blocked_last_worker_holds_its_lanes_and_what_that_has_in_h
                     let tract = patient(1_000, &signals)
                         .then(chain(length as usize))
                         .then(held(&signals, hold))
-                        .capacity(capacity);
+                        .capacity(capacity)
+                        .idle(Idle::Yield);
                     let report = run_to(&tract, way, final_output()).expect("a sound tract");
                     assert_eq!(holds.get(), lanes + 1, "{way:?}, {length} lanes of {capacity}");
                     assert!(report.failures.is_empty() && report.is_complete(), "{way:?}");

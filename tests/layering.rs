@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 /// From the bottom up. `ARCHITECTURE.md` says what each is for.
 const LAYERS: [&str; 11] = [
-    "sync", "idle", "measure", "error", "contract", "lane", "step", "describe", "decide", "tell",
+    "sync", "measure", "wait", "error", "contract", "lane", "step", "describe", "decide", "tell",
     "run",
 ];
 

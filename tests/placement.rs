@@ -181,9 +181,13 @@ fn idles(plan: &Plan) -> Vec<Idle> {
     plan.threads.iter().map(|thread| thread.idle).collect()
 }
 
+fn backs_off_without_spinning(idle: Idle) -> bool {
+    matches!(idle, Idle::Backoff { spins: 0, .. })
+}
+
 #[test]
 fn a_thread_waits_like_its_most_eager_stage() {
-    let few = Idle::Backoff { spins: 7 };
+    let few = Idle::Backoff { spins: 7, yields: 3 };
     let chain = |first, second| {
         let tract =
             source("first", 1, || 0..1_u64).idle(first).then(stage("second", 1).idle(second));
@@ -202,8 +206,11 @@ fn spinning_steps_down_where_threads_outnumber_cores() {
     let fitting = planned(&pool(cores), Placement::PerWorker);
     assert_eq!(idles(&fitting), vec![Idle::Spin; cores]);
     let crowded = planned(&pool(cores + 1), Placement::PerWorker);
-    assert_eq!(idles(&crowded), vec![Idle::default(); cores + 1]);
+    assert!(idles(&crowded).into_iter().all(backs_off_without_spinning), "{crowded}");
     assert!(crowded.stages.iter().all(|stage| stage.idle == Idle::Spin), "as asked");
+    let by_default = source("pool", cores + 1, || 0..1_u64);
+    let crowded = planned(&by_default, Placement::PerWorker);
+    assert!(idles(&crowded).into_iter().all(backs_off_without_spinning), "{crowded}");
     let shared = planned(&pool(cores + 1), Placement::Auto);
     assert_eq!(idles(&shared), vec![Idle::Spin; cores]);
 }
@@ -211,7 +218,12 @@ fn spinning_steps_down_where_threads_outnumber_cores() {
 #[test]
 fn other_ways_to_wait_do_not_step_down() {
     let cores = cores().len();
-    for idle in [Idle::Yield, Idle::Backoff { spins: 5 }, Idle::Backoff { spins: u32::MAX }] {
+    for idle in [
+        Idle::Yield,
+        Idle::Park,
+        Idle::Backoff { spins: 5, yields: 0 },
+        Idle::Backoff { spins: u32::MAX, yields: u32::MAX },
+    ] {
         let pool = source("pool", cores + 1, || 0..1_u64).idle(idle);
         assert_eq!(idles(&planned(&pool, Placement::PerWorker)), vec![idle; cores + 1]);
     }
@@ -223,7 +235,7 @@ fn the_report_tells_how_threads_waited() {
         let tract = source("pool", cores().len() + 1, || 0..1_u64).idle(Idle::Spin);
         let setup = tract.setup().placement(Placement::PerWorker);
         let report = setup.run(drop).expect("starts");
-        assert!(report.threads.iter().all(|thread| thread.idle == Idle::default()));
+        assert!(report.threads.iter().all(|thread| backs_off_without_spinning(thread.idle)));
     });
 }
 

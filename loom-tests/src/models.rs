@@ -1,5 +1,8 @@
 //! The models. Each has one claim, and asserts it in every order of events that loom finds.
 
+#[path = "waking.rs"]
+pub mod waking;
+
 use std::sync::Mutex;
 
 use loom::thread;
@@ -9,7 +12,7 @@ use crate::contract::request::{Envelope, Request};
 use crate::lane::Taker;
 use crate::lane::feed::{TrySendError, feed};
 use crate::lane::inlet::Inlet;
-use crate::lane::ring_lane::{Drained, LaneRx, LaneSpec, LaneTx, lane};
+use crate::lane::ring_lane::{Doorbells, Drained, LaneRx, LaneSpec, LaneTx, lane};
 use crate::measure::tally::LaneTally;
 
 fn small_lane(capacity: usize, batch: usize, split: bool) -> (LaneTx<u32>, LaneRx<u32>) {
@@ -19,6 +22,7 @@ fn small_lane(capacity: usize, batch: usize, split: bool) -> (LaneTx<u32>, LaneR
         split,
         load: None,
         tally: std::sync::Arc::new(LaneTally::default()),
+        doorbells: Doorbells::default(),
     })
 }
 
@@ -48,6 +52,10 @@ impl Taker<u32> for Bag {
     fn take_each(&mut self, requests: &mut (impl Iterator<Item = Request<u32>> + ?Sized)) {
         self.0.extend(requests.map(|request| request.value));
     }
+}
+
+fn request(value: u32) -> Request<u32> {
+    Request::new(value)
 }
 
 fn put(tx: &mut LaneTx<u32>, value: u32) {
@@ -182,7 +190,7 @@ fn ask_out(input: &mut impl Input<Item = u32>) -> Vec<u32> {
         let mut envelope = Envelope::BARE;
         match input.poll(&mut envelope) {
             Next::Value(value) => given.push(value),
-            Next::Nothing | Next::NotBefore(_) => thread::yield_now(),
+            Next::Nothing | Next::UntilWoken | Next::NotBefore(_) => thread::yield_now(),
             Next::Ended => return given,
         }
     }

@@ -48,3 +48,33 @@ fn a_clean_up_behind_a_fan_out_runs_once_with_the_last_copy() {
 fn an_envelope_that_travels_apart_finds_its_value() {
     models::letter_finds_its_value();
 }
+
+#[test]
+fn no_wake_up_is_lost_when_both_ends_park() {
+    models::waking::both_ends_park();
+}
+
+#[test]
+fn a_lane_that_closes_while_its_consumer_parks_is_seen() {
+    models::waking::close_while_parking();
+}
+
+#[test]
+fn a_consumer_that_leaves_wakes_a_parked_producer() {
+    models::waking::consumer_leaves_a_parked_producer();
+}
+
+#[test]
+fn a_stop_reaches_everybody_who_is_parked() {
+    models::waking::stop_while_parked();
+}
+
+#[test]
+fn a_parked_input_is_woken_by_its_feed() {
+    models::waking::parked_input();
+}
+
+#[test]
+fn a_stolen_token_does_not_lose_a_ring() {
+    models::waking::stolen_token();
+}

@@ -1,5 +1,6 @@
 //! Where requests come from: a polled end that never blocks.
 
+use std::task::Waker;
 use std::time::Instant;
 
 use super::request::Envelope;
@@ -9,9 +10,13 @@ use super::request::Envelope;
 pub enum Next<T> {
     /// A request.
     Value(T),
-    /// Nothing yet, and the input cannot say when. It is asked again at the next turn of its thread.
+    /// Nothing yet, and the input cannot say when. It is asked again at the next turn of its thread. A thread that
+    /// parks when it is [idle](crate::Idle) naps between: 50 us at first, twice as long each time, up to 1 ms.
     Nothing,
-    /// Nothing before this instant.
+    /// Nothing yet, and the [`Waker`] given to [`Input::attach`] will be woken when there is. The thread may park until
+    /// then.
+    UntilWoken,
+    /// Nothing before this instant. The thread may park until then, or shortly before.
     NotBefore(Instant),
     /// Nothing, ever again. It is not asked again, and its end travels on.
     Ended,
@@ -63,13 +68,20 @@ pub trait Input {
     /// from the start, would double what it gave before.
     fn poll(&mut self, request: &mut Envelope) -> Next<Self::Item>;
 
+    /// Called once, on the input's thread, before it is asked for anything: with what wakes that thread should it be
+    /// parked. To be called, from any thread, *after* something has come that the next [`poll`](Self::poll) will give;
+    /// calling it too often is harmless. Worth keeping only for an input that says [`Next::UntilWoken`].
+    fn attach(&mut self, waker: &Waker) {
+        let _ = waker;
+    }
+
     /// Called at most once, when the run is asked to stop. An input that returns `true` is asked on until it says
     /// [`Next::Ended`], to hand over what it had already accepted; one that returns `false` has ended.
     fn stop(&mut self) -> bool {
         false
     }
 
-    /// Called now and then while the input's thread has nothing to do at all, for housekeeping.
+    /// Called when the input's thread finds nothing to do at all, and now and then until it parks, for housekeeping.
     fn idle(&mut self) {}
 
     /// Called exactly once, on the input's thread, after the last request.

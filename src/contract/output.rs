@@ -1,5 +1,7 @@
 //! Where requests go: a polled end that never blocks.
 
+use std::task::Waker;
+
 use super::request::Request;
 
 /// Whether an [`Output`] can take a request.
@@ -7,10 +9,14 @@ use super::request::Request;
 pub enum Room {
     /// The next [`put`](Output::put) will be taken. True until that put.
     Free,
-    /// Not now: the output is full. Asked again at the next turn.
+    /// Not now: the output is full. Asked again at the next turn; a thread that parks when it is
+    /// [idle](crate::Idle) naps between, 50 us to 1 ms.
     Full,
-    /// Not now: nobody is at the other end yet. Asked again at the next turn.
+    /// Not now: nobody is at the other end yet. Asked again like [`Full`](Self::Full).
     Absent,
+    /// Not now, and the [`Waker`] given to [`Output::attach`] will be woken when there is. The thread may park until
+    /// then.
+    UntilWoken,
     /// Never again. The tract in front of it ends, and what is still in flight is dropped and counted.
     Closed,
 }
@@ -26,13 +32,21 @@ pub trait Output<T> {
         Room::Free
     }
 
+    /// Called once, on the output's thread, before it is asked for room: with what wakes that thread should it be
+    /// parked. To be called, from any thread, *after* room has come; calling it too often is harmless. Worth keeping only
+    /// for an output that says [`Room::UntilWoken`].
+    fn attach(&mut self, waker: &Waker) {
+        let _ = waker;
+    }
+
     /// Takes a request, after [`room`](Self::room) said [`Room::Free`]. Dropping it ends it, and its clean-ups run
     /// with success.
     ///
     /// A panic fails the request in hand and is reported; the output is used on.
     fn put(&mut self, request: Request<T>);
 
-    /// Called now and then while the output's thread has nothing to do at all, for flushing and housekeeping.
+    /// Called when the output's thread finds nothing to do at all, and now and then until it parks, for flushing and
+    /// housekeeping.
     fn idle(&mut self) {}
 
     /// Called exactly once, on the output's thread, after the last put.

@@ -11,10 +11,10 @@ use crate::describe::kit::{Kit, StageKind};
 use crate::describe::options::Options;
 use crate::describe::shape::{Form, Shape};
 use crate::error::{Error, MAX_CAPACITY};
-use crate::idle::Idle;
 use crate::lane::fork::Fork;
 use crate::lane::track::header_bytes;
 use crate::measure::Measure;
+use crate::wait::idle::Idle;
 
 /// A plan, and what it takes to carry it out.
 pub(crate) struct Blueprint {

@@ -5,7 +5,7 @@
 use super::lower::{Defaults, has_steps};
 use super::plan::{StagePlan, ThreadPlan, WorkerPlace};
 use crate::error::Error;
-use crate::idle::Idle;
+use crate::wait::idle::Idle;
 
 /// Which workers share a thread.
 ///

@@ -1,8 +1,8 @@
 //! The plan of a run: everything that is decided before anything is made.
 
 use crate::describe::kit::StageKind;
-use crate::idle::Idle;
 use crate::step::post::OnPanic;
+use crate::wait::idle::Idle;
 
 /// What a run of a tract would consist of: stages, lanes, threads, memory. Plain data.
 ///

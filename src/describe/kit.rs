@@ -26,6 +26,7 @@ use crate::step::post::{FactoryCell, FactoryLife, Post};
 use crate::step::sink::SinkStep;
 use crate::step::source::SourceStep;
 use crate::step::work::WorkStep;
+use crate::wait::doorbell::Doorbell;
 
 /// What a stage is made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -82,6 +83,11 @@ pub(crate) trait Kit: Send + Sync {
     ) -> Option<StepBuilder>;
 
     fn factory(&self) -> Arc<dyn FactoryLife>;
+
+    /// What wakes whoever takes from its lanes, where that is no thread of the run.
+    fn doorbell(&self) -> Option<Arc<Doorbell>> {
+        None
+    }
 }
 
 const TYPES_AGREE: &str = "`Tract<I, O>` joins only lanes of the same type";
@@ -224,7 +230,7 @@ where
         let factory = Arc::clone(&self.factory);
         let outlet = typed_outlet(outlet);
         Some(Box::new(move || {
-            let input = post.make(&factory)?;
+            let input = post.make_end(&factory, S::attach)?;
             Ok(Box::new(SourceStep::new(input, outlet, post)))
         }))
     }
@@ -286,7 +292,7 @@ impl<T: Send + 'static, P: Output<T> + 'static> Kit for OutputKit<T, P> {
         let factory = Arc::clone(&self.factory);
         let inlet = Inlet::new(typed_lanes::<T>(lanes), load);
         Some(Box::new(move || {
-            let output = post.make(&factory)?;
+            let output = post.make_end(&factory, P::attach)?;
             Ok(Box::new(SinkStep::new(output, inlet, post)))
         }))
     }
@@ -338,6 +344,10 @@ impl<T: Send + 'static> Kit for ReceiverKit<T> {
 
     fn factory(&self) -> Arc<dyn FactoryLife> {
         Arc::new(NoFactory)
+    }
+
+    fn doorbell(&self) -> Option<Arc<Doorbell>> {
+        Some(Arc::clone(self.0.doorbell()))
     }
 }
 

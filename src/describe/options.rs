@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use crate::idle::Idle;
 use crate::step::post::{FailureHandler, OnPanic};
+use crate::wait::idle::Idle;
 
 /// Options as written: what is not set is inherited from the group around, and in the end from the run.
 #[derive(Clone, Default)]

@@ -11,9 +11,9 @@ use crate::contract::factory::{MakesSources, MakesWorkers};
 use crate::contract::failure::Failure;
 use crate::contract::input::Input;
 use crate::contract::worker::Worker;
-use crate::idle::Idle;
 use crate::lane::fork::Cloner;
 use crate::step::post::OnPanic;
+use crate::wait::idle::Idle;
 
 /// The input type of a tract that has its own sources. It has no values, and cannot be copied, which is why
 /// nothing can stand in front of a source, and no fan-out can be made of sources:

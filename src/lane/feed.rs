@@ -13,18 +13,21 @@
 //! delivered, and one that said `Closed` gives its value back.
 
 use std::fmt;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use super::Load;
-use super::ring_lane::{LaneRx, LaneSpec, LaneTx, lane};
+use super::ring_lane::{Doorbells, LaneRx, LaneSpec, LaneTx, lane};
 use crate::contract::input::{Input, Next};
 use crate::contract::request::{Envelope, Request, Stamp};
 use crate::error::MAX_CAPACITY;
-use crate::idle::{Idle, Waiter};
 use crate::measure::clock;
 use crate::measure::tally::LaneTally;
 use crate::sync::{AtomicBool, AtomicUsize, Ordering, fence, lock};
+use crate::wait::doorbell::Doorbell;
+use crate::wait::idle::Idle;
+use crate::wait::sleeper::Sleeper;
 
 /// What the handles of one feed and its input share.
 struct Hub<T> {
@@ -36,6 +39,8 @@ struct Hub<T> {
     closed: AtomicBool,
     stamping: AtomicBool,
     capacity: usize,
+    /// Wakes the input's thread, once there is one.
+    waker: OnceLock<Waker>,
 }
 
 /// The input's end of one handle's lane.
@@ -54,12 +59,15 @@ impl<T> Lane<T> {
 
 impl<T> Hub<T> {
     fn join(self: &Arc<Self>) -> Feed<T> {
+        let bell = Doorbell::new();
         let spec = LaneSpec {
             capacity: self.capacity,
             batch: 1,
             split: false,
             load: None::<Arc<Load>>,
             tally: Arc::new(LaneTally::default()),
+            // The input is woken at the end of a send, when it is neither closing nor in the middle of one.
+            doorbells: Doorbells { producer: Some(Arc::clone(&bell)), consumer: None },
         };
         let (tx, rx) = lane(spec);
         let sending = Arc::new(AtomicBool::new(false));
@@ -68,7 +76,15 @@ impl<T> Hub<T> {
         lock(&self.joining).push(Lane { rx, sending: Arc::clone(&sending) });
         // Release: pairs with the acquire in `FeedInput::admit`.
         self.lanes.fetch_add(1, Ordering::Release);
-        Feed { hub: Arc::clone(self), tx, sending }
+        Feed { hub: Arc::clone(self), tx, sending, idle: Idle::default(), bell }
+    }
+
+    /// Wakes the input, after something that it may wait for.
+    #[inline]
+    fn wake_input(&self) {
+        if let Some(waker) = self.waker.get() {
+            waker.wake_by_ref();
+        }
     }
 }
 
@@ -84,6 +100,7 @@ pub(crate) fn feed<T>(capacity: usize) -> (Feed<T>, FeedInput<T>) {
         closed: AtomicBool::new(false),
         stamping: AtomicBool::new(true),
         capacity,
+        waker: OnceLock::new(),
     });
     let first = hub.join();
     (first, FeedInput { hub, lanes: Vec::new(), seen: 0, next: 0, left: 0 })
@@ -98,9 +115,19 @@ pub struct Feed<T> {
     hub: Arc<Hub<T>>,
     tx: LaneTx<T>,
     sending: Arc<AtomicBool>,
+    idle: Idle,
+    /// Rung when the input takes something.
+    bell: Arc<Doorbell>,
 }
 
 impl<T> Feed<T> {
+    /// What a thread does that waits for room in this handle. Default: [`Idle::default`]. A clone starts with its own.
+    #[must_use]
+    pub fn idle(mut self, idle: Idle) -> Self {
+        self.idle = idle;
+        self
+    }
+
     /// Sends without waiting.
     ///
     /// # Errors
@@ -127,6 +154,7 @@ impl<T> Feed<T> {
         };
         // Release: pairs with the acquire in `Lane::is_done`.
         self.sending.store(false, Ordering::Release);
+        self.hub.wake_input();
         result
     }
 
@@ -158,22 +186,19 @@ impl<T> Feed<T> {
 
     fn send_until(
         &mut self,
-        mut request: Request<T>,
+        request: Request<T>,
         deadline: Option<Instant>,
     ) -> Result<(), TrySendError<T>> {
-        let mut waiter = Waiter::new(Idle::default());
-        loop {
-            match self.try_send(request) {
-                Err(TrySendError::Full(back)) => {
-                    if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
-                        return Err(TrySendError::Full(back));
-                    }
-                    request = back;
-                    waiter.wait();
-                }
-                other => return other,
-            }
+        if !self.is_settled() {
+            let bell = Arc::clone(&self.bell);
+            Sleeper::new(self.idle, &bell).until(deadline, || self.is_settled().then_some(()));
         }
+        self.try_send(request)
+    }
+
+    /// Whether a send would come to something now.
+    fn is_settled(&mut self) -> bool {
+        self.tx.has_room() || self.is_closed()
     }
 
     /// Closes the feed for all its handles: later sends say `Closed`, what was accepted is delivered, and the
@@ -181,6 +206,7 @@ impl<T> Feed<T> {
     pub fn close(&self) {
         // Release: pairs with the acquire in `FeedInput::poll`.
         self.hub.closed.store(true, Ordering::Release);
+        self.hub.wake_input();
     }
 
     /// Whether sends say `Closed` from now on.
@@ -200,6 +226,7 @@ impl<T> Drop for Feed<T> {
     fn drop(&mut self) {
         // Release: pairs with the acquire in `FeedInput::poll`, so that the last push of every handle is seen.
         self.hub.handles.fetch_sub(1, Ordering::Release);
+        self.hub.wake_input();
     }
 }
 
@@ -327,7 +354,12 @@ impl<T> Input for FeedInput<T> {
         if (closed || orphaned) && self.lanes.iter().all(Lane::is_done) {
             return Next::Ended;
         }
-        Next::Nothing
+        Next::UntilWoken
+    }
+
+    fn attach(&mut self, waker: &Waker) {
+        // An input is attached once.
+        let _ = self.hub.waker.set(waker.clone());
     }
 
     fn stop(&mut self) -> bool {
@@ -350,7 +382,7 @@ impl<T> Input for FeedInput<T> {
                 if lane.is_done() {
                     break;
                 }
-                crate::sync::yield_now();
+                crate::sync::thread::yield_now();
             }
         }
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::ring_lane::{Drained, LaneRx};
 use super::{Load, Taker};
 use crate::contract::cleanup::Panics;
+use crate::wait::doorbell::Doorbell;
 
 /// What one worker takes from: a lane from each worker before it.
 ///
@@ -50,6 +51,22 @@ impl<T> Inlet<T> {
             }
         }
         if lanes.is_empty() { Drained::Closed } else { Drained::Empty }
+    }
+
+    /// Makes known what was taken, after a taker panicked in the middle of it.
+    pub(crate) fn announce(&self) {
+        self.lanes.iter().for_each(LaneRx::announce);
+    }
+
+    /// The doorbells of the threads that put into it.
+    pub(crate) fn suppliers(&self) -> Vec<Arc<Doorbell>> {
+        let mut doorbells: Vec<Arc<Doorbell>> = Vec::new();
+        for doorbell in self.lanes.iter().filter_map(LaneRx::supplier) {
+            if !doorbells.iter().any(|known| Arc::ptr_eq(known, doorbell)) {
+                doorbells.push(Arc::clone(doorbell));
+            }
+        }
+        doorbells
     }
 
     /// Ends what is waiting with failure, and closes the lanes. Returns what clean-ups

@@ -7,11 +7,17 @@ use std::time::{Duration, Instant};
 use super::Taker;
 use super::ring_lane::{Drained, LaneRx};
 use crate::contract::request::Request;
-use crate::idle::{Idle, Waiter};
 use crate::sync::lock;
+use crate::wait::doorbell::Doorbell;
+use crate::wait::idle::Idle;
+use crate::wait::sleeper::Sleeper;
 
 /// Where the wiring leaves the receiver's lanes.
-pub(crate) struct Dock<T>(Mutex<State<T>>);
+pub(crate) struct Dock<T> {
+    state: Mutex<State<T>>,
+    /// Rung when the state changes, and by the lanes when something comes.
+    bell: Arc<Doorbell>,
+}
 
 enum State<T> {
     Waiting,
@@ -22,24 +28,39 @@ enum State<T> {
 
 impl<T> Dock<T> {
     pub(crate) fn connect(&self, lanes: Vec<LaneRx<T>>) {
-        let mut state = lock(&self.0);
-        if matches!(*state, State::Waiting) {
-            *state = State::Connected(lanes);
-        }
+        self.become_once(State::Connected(lanes));
     }
 
     pub(crate) fn leave(&self) {
-        let mut state = lock(&self.0);
+        self.become_once(State::Gone);
+    }
+
+    fn become_once(&self, next: State<T>) {
+        let mut state = lock(&self.state);
         if matches!(*state, State::Waiting) {
-            *state = State::Gone;
+            *state = next;
         }
+        drop(state);
+        self.bell.ring();
+    }
+
+    pub(crate) fn doorbell(&self) -> &Arc<Doorbell> {
+        &self.bell
     }
 }
 
 /// Makes a receiver and the place where its lanes are to be left.
 pub(crate) fn receiver<T>() -> (Arc<Dock<T>>, Receiver<T>) {
-    let dock = Arc::new(Dock(Mutex::new(State::Waiting)));
-    (Arc::clone(&dock), Receiver { dock, lanes: Vec::new(), connected: false, next: 0 })
+    let dock = Arc::new(Dock { state: Mutex::new(State::Waiting), bell: Doorbell::new() });
+    let lanes = Vec::new();
+    let receiver = Receiver {
+        dock: Arc::clone(&dock),
+        lanes,
+        connected: false,
+        next: 0,
+        idle: Idle::default(),
+    };
+    (dock, receiver)
 }
 
 /// The end of a tract in the user's hand: requests that reached it, read from any thread.
@@ -53,9 +74,17 @@ pub struct Receiver<T> {
     lanes: Vec<LaneRx<T>>,
     connected: bool,
     next: usize,
+    idle: Idle,
 }
 
 impl<T> Receiver<T> {
+    /// What a thread does that waits for a request here. Default: [`Idle::default`].
+    #[must_use]
+    pub fn idle(mut self, idle: Idle) -> Self {
+        self.idle = idle;
+        self
+    }
+
     /// Takes a request without waiting.
     ///
     /// # Errors
@@ -83,14 +112,7 @@ impl<T> Receiver<T> {
 
     /// Takes a request, waiting as long as it takes; `None` once the tract has ended and everything was taken.
     pub fn recv(&mut self) -> Option<Request<T>> {
-        let mut waiter = Waiter::new(Idle::default());
-        loop {
-            match self.try_recv() {
-                Ok(request) => return Some(request),
-                Err(TryRecvError::Closed) => return None,
-                Err(TryRecvError::Empty) => waiter.wait(),
-            }
-        }
+        self.recv_until(None).ok()
     }
 
     /// Takes a request, waiting no longer than `limit`.
@@ -99,25 +121,36 @@ impl<T> Receiver<T> {
     ///
     /// As [`try_recv`](Self::try_recv), at the end of the time.
     pub fn recv_timeout(&mut self, limit: Duration) -> Result<Request<T>, TryRecvError> {
-        let deadline = Instant::now().checked_add(limit);
-        let mut waiter = Waiter::new(Idle::default());
-        loop {
-            match self.try_recv() {
-                Err(TryRecvError::Empty)
-                    if deadline.is_none_or(|deadline| Instant::now() < deadline) =>
-                {
-                    waiter.wait();
-                }
-                other => return other,
-            }
+        self.recv_until(Instant::now().checked_add(limit))
+    }
+
+    fn recv_until(&mut self, deadline: Option<Instant>) -> Result<Request<T>, TryRecvError> {
+        self.until(deadline, |receiver| match receiver.try_recv() {
+            Err(TryRecvError::Empty) => None,
+            settled => Some(settled),
+        })
+        .unwrap_or(Err(TryRecvError::Empty))
+    }
+
+    /// Asks until there is an answer, waiting between for something to come; `None` if there is none by the deadline.
+    fn until<R>(
+        &mut self,
+        deadline: Option<Instant>,
+        mut ask: impl FnMut(&mut Self) -> Option<R>,
+    ) -> Option<R> {
+        let answer = ask(self);
+        if answer.is_some() {
+            return answer;
         }
+        let bell = Arc::clone(&self.dock.bell);
+        Sleeper::new(self.idle, &bell).until(deadline, || ask(self))
     }
 
     fn connect(&mut self) -> Result<(), TryRecvError> {
         if self.connected {
             return Ok(());
         }
-        let mut state = lock(&self.dock.0);
+        let mut state = lock(&self.dock.state);
         match std::mem::replace(&mut *state, State::Waiting) {
             State::Waiting => Err(TryRecvError::Empty),
             State::Gone => {
@@ -131,6 +164,15 @@ impl<T> Receiver<T> {
                 Ok(())
             }
         }
+    }
+
+    /// Waits until something has come, and hands it to `sink`; false once there will be nothing more.
+    pub(crate) fn deliver(&mut self, sink: &mut impl FnMut(Request<T>)) -> bool {
+        let delivered = self.until(None, |receiver| match receiver.drain(sink) {
+            (0, Drained::Empty) => None,
+            (_, end) => Some(end),
+        });
+        delivered != Some(Drained::Closed)
     }
 
     /// Hands what is there to `sink`, batch by batch; `Closed` once there will be nothing more.
@@ -178,7 +220,7 @@ impl<T> Iterator for Receiver<T> {
 impl<T> Drop for Receiver<T> {
     fn drop(&mut self) {
         // Lanes that came and were never looked at close too.
-        *lock(&self.dock.0) = State::Gone;
+        *lock(&self.dock.state) = State::Gone;
     }
 }
 

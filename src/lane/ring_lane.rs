@@ -11,6 +11,7 @@ use super::{Giver, Load, Taker};
 use crate::contract::cleanup::Panics;
 use crate::contract::request::Request;
 use crate::measure::tally::LaneTally;
+use crate::wait::doorbell::{Bell, Doorbell};
 
 /// What one lane is to be.
 pub(crate) struct LaneSpec {
@@ -23,6 +24,14 @@ pub(crate) struct LaneSpec {
     /// The load of the consumer, where workers compete.
     pub(crate) load: Option<Arc<Load>>,
     pub(crate) tally: Arc<LaneTally>,
+    pub(crate) doorbells: Doorbells,
+}
+
+/// Who is to be woken at the ends of a lane: those whose thread parks, and is not the same at both ends.
+#[derive(Debug, Default)]
+pub(crate) struct Doorbells {
+    pub(crate) producer: Option<Arc<Doorbell>>,
+    pub(crate) consumer: Option<Arc<Doorbell>>,
 }
 
 /// Makes a lane.
@@ -36,9 +45,18 @@ pub(crate) fn lane<T>(spec: LaneSpec) -> (LaneTx<T>, LaneRx<T>) {
         tally: Arc::clone(&spec.tally),
         put: 0,
         full: false,
+        consumer: Bell::new(spec.doorbells.consumer),
     };
     let chunk = (spec.capacity / 4).clamp(1, MOST_AT_ONCE);
-    (tx, LaneRx { ring: consumer, chunk, tally: spec.tally, taken: 0, buried: 0 })
+    let rx = LaneRx {
+        ring: consumer,
+        chunk,
+        tally: spec.tally,
+        taken: 0,
+        buried: 0,
+        producer: Bell::new(spec.doorbells.producer),
+    };
+    (tx, rx)
 }
 
 /// The most requests taken before their slots are given back to the producer.
@@ -52,6 +70,8 @@ pub(crate) struct LaneTx<T> {
     tally: Arc<LaneTally>,
     put: u64,
     full: bool,
+    /// The last field: rung when the ring is dropped.
+    consumer: Bell,
 }
 
 impl<T> LaneTx<T> {
@@ -110,6 +130,7 @@ impl<T> LaneTx<T> {
         if let Err(request) = self.ring.push(request, number) {
             bury(request);
         }
+        self.consumer.ring();
     }
 
     #[inline(always)]
@@ -126,8 +147,8 @@ impl<T> LaneTx<T> {
         while left > 0 && self.has_room() {
             let free = self.ring.cached_slots().min(left).max(1);
             if self.batch == 1 {
-                let Self { ring, put, .. } = self;
-                if !ring.push_each(free, put, giver) {
+                let Self { ring, put, consumer, .. } = self;
+                if !ring.push_each(free, put, giver, consumer) {
                     break;
                 }
                 left -= free;
@@ -137,18 +158,24 @@ impl<T> LaneTx<T> {
                     let Some(request) = giver.give() else { return self.flush() };
                     self.stage(request);
                 }
-                self.ring.publish();
+                self.publish();
                 left -= wanted;
             }
         }
         self.flush();
     }
 
+    /// Publishes what was staged.
+    fn publish(&mut self) {
+        self.ring.publish();
+        self.consumer.ring();
+    }
+
     /// Publishes what was put and the count of it.
     #[inline]
     pub(crate) fn flush(&mut self) {
         if self.ring.staged() > 0 {
-            self.ring.publish();
+            self.publish();
         }
         self.tally.producer.put.set(self.put);
     }
@@ -181,6 +208,8 @@ pub(crate) struct LaneRx<T> {
     taken: u64,
     /// Ended with failure instead of taken.
     buried: u64,
+    /// The last field: rung when the ring is dropped.
+    producer: Bell,
 }
 
 impl<T> LaneRx<T> {
@@ -238,11 +267,13 @@ impl<T> LaneRx<T> {
         if !taker.ready() {
             return;
         }
-        let Self { ring, taken, .. } = self;
+        let Self { ring, taken, producer, .. } = self;
         if wanted > 1 {
             ring.take_chunk(wanted, taken, taker);
+            producer.ring();
         } else if let Some(request) = ring.pop(*taken) {
             *taken += 1;
+            producer.ring();
             take_aside(taker, &mut std::iter::once(request));
         }
     }
@@ -254,8 +285,19 @@ impl<T> LaneRx<T> {
         }
         let request = self.ring.pop(self.taken)?;
         self.taken += 1;
-        self.tally.consumer.taken.set(self.taken);
+        self.announce();
         Some(request)
+    }
+
+    /// Makes known what was taken.
+    pub(crate) fn announce(&self) {
+        self.tally.consumer.taken.set(self.taken);
+        self.producer.ring();
+    }
+
+    /// The doorbell of the thread that puts into it.
+    pub(crate) fn supplier(&self) -> Option<&Arc<Doorbell>> {
+        self.producer.doorbell()
     }
 
     /// Whether nothing is left and nothing will come.

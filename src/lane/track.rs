@@ -9,6 +9,7 @@
 use super::{Giver, Taker};
 use crate::contract::request::{Envelope, Request};
 use crate::sync::ring::{self, Consumer, Producer, RingBuffer};
+use crate::wait::doorbell::Bell;
 
 /// An envelope on its own, with the number of its request in the lane.
 pub(crate) struct Letter {
@@ -92,16 +93,24 @@ impl<T> TrackTx<T> {
         }
     }
 
-    /// Pushes `n` requests of `giver`, one by one; false if it had nothing more. `put` is the number of the
+    /// Pushes `n` requests of `giver`, one by one, and rings for each, since the next may be long in coming; false if it
+    /// had nothing more. `put` is the number of the
     /// first, and counts on as they are pushed.
     #[inline(always)]
-    pub(crate) fn push_each(&mut self, n: usize, put: &mut u64, giver: &mut impl Giver<T>) -> bool {
+    pub(crate) fn push_each(
+        &mut self,
+        n: usize,
+        put: &mut u64,
+        giver: &mut impl Giver<T>,
+        consumer: &Bell,
+    ) -> bool {
         match self {
             Self::Whole { requests, .. } => {
                 for _ in 0..n {
                     let Some(request) = giver.give() else { return false };
                     *put += 1;
                     requests.push(request).unwrap_or_else(|ring::PushError::Full(back)| bury(back));
+                    consumer.ring();
                 }
             }
             Self::Split { values, letters, .. } => {
@@ -112,6 +121,7 @@ impl<T> TrackTx<T> {
                     values
                         .push(value)
                         .unwrap_or_else(|ring::PushError::Full(back)| bury(Request::new(back)));
+                    consumer.ring();
                 }
             }
         }

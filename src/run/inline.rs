@@ -10,10 +10,10 @@ use super::thread::{Recruit, Seat};
 use super::wiring::{Books, WiredStep};
 use crate::decide::plan::Plan;
 use crate::error::Error;
-use crate::idle::{Idle, Waiter};
 use crate::step::Turn;
 use crate::step::post::StagePost;
 use crate::tell::report::Report;
+use crate::wait::idle::{Idle, Waiter};
 
 /// A run on the caller's thread: it moves only inside [`turn`](Self::turn) and [`finish`](Self::finish).
 ///
@@ -100,7 +100,7 @@ impl Inline {
         let turn = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| step.turn(budget)));
         match turn {
             Ok(Turn::Moved) => true,
-            Ok(Turn::Idle) => false,
+            Ok(Turn::Idle(_)) => false,
             Ok(Turn::Ended) => {
                 self.seats.remove(at).leave();
                 true
@@ -126,7 +126,7 @@ impl Inline {
     ///
     /// With a receiver that nobody else reads, it does not end: read it between turns instead.
     pub fn finish(mut self) -> Report {
-        let mut waiter = Waiter::new(Idle::default());
+        let mut waiter = Waiter::new(Idle::Yield);
         while !self.is_finished() {
             if self.turn() {
                 waiter.reset();
@@ -134,7 +134,7 @@ impl Inline {
                 waiter.wait();
             }
         }
-        let threads = thread_reports(&self.books.plan, &[]);
+        let threads = thread_reports(&self.books, &[]);
         self.books.report(ending(&self.books.control), self.started.elapsed(), threads, Vec::new())
     }
 

@@ -161,7 +161,7 @@ impl Running {
         let unfinished = watch.unfinished(&books);
         // Those that are stuck are left behind.
         let pinned = threads.gate.which_pinned(count);
-        let threads = thread_reports(&books.plan, &pinned);
+        let threads = thread_reports(&books, &pinned);
         let report = books.report(Ending::GivenUp, self.started.elapsed(), threads, unfinished);
         Err(Overdue { report: Box::new(report) })
     }
@@ -182,7 +182,7 @@ fn report(threads: Threads, books: &Books, started: Instant) -> Report {
     books.report(
         ending(&books.control),
         started.elapsed(),
-        thread_reports(&books.plan, &pinned),
+        thread_reports(books, &pinned),
         Vec::new(),
     )
 }

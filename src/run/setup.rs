@@ -19,12 +19,11 @@ use crate::describe::ends::{InputEnd, OutputEnd, receiver};
 use crate::describe::kit::Kit;
 use crate::describe::tract::{NoInput, Tract};
 use crate::error::{Error, panic_message};
-use crate::idle::{Idle, Waiter};
 use crate::lane::receiver::Receiver;
-use crate::lane::ring_lane::Drained;
 use crate::measure::Measure;
 use crate::step::post::StagePost;
 use crate::tell::report::{Report, ThreadReport};
+use crate::wait::idle::{Idle, Waiter};
 
 impl<I: Send + 'static, O: Send + 'static> Tract<I, O> {
     /// How one run of this tract is to be made: placement, lanes, waiting, measuring.
@@ -235,7 +234,7 @@ impl<O: Send + 'static> Setup<'_, NoInput, O> {
         if matches!(self.defaults.placement, Placement::Inline { .. }) {
             let mut inline = self.init_inline(output)?;
             let mut delivery = Delivery::new(receiver, sink, inline.output_post());
-            let mut waiter = Waiter::new(self.defaults.idle);
+            let mut waiter = Waiter::new(Idle::Yield);
             while !inline.is_finished() {
                 let moved = inline.turn();
                 if delivery.deliver() > 0 || moved {
@@ -267,36 +266,27 @@ impl<O, F: FnMut(O)> Delivery<O, F> {
 
     /// Hands over what is there; returns how many.
     fn deliver(&mut self) -> usize {
-        self.drain().0
+        let Self { receiver, sink, post } = self;
+        receiver.drain(&mut |request| hand_over(sink, post.as_deref(), request)).0
     }
 
     /// Hands over everything until the tract has ended.
     fn deliver_all(&mut self) {
-        let mut waiter = Waiter::new(Idle::default());
-        loop {
-            match self.drain() {
-                (_, Drained::Closed) => return,
-                (0, _) => waiter.wait(),
-                _ => waiter.reset(),
-            }
-        }
-    }
-
-    fn drain(&mut self) -> (usize, Drained) {
         let Self { receiver, sink, post } = self;
-        receiver.drain(&mut |request: Request<O>| {
-            let (value, envelope) = request.into_parts();
-            let sunk = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| sink(value)));
-            let panics = envelope.finish(sunk.is_ok());
-            if let Some(post) = &post {
-                if let Err(panic) = sunk {
-                    post.fail(0, FailureKind::Panicked, panic_message(panic));
-                }
-                panics
-                    .into_iter()
-                    .for_each(|message| post.fail(0, FailureKind::CleanupPanicked, message));
-            }
-        })
+        while receiver.deliver(&mut |request| hand_over(sink, post.as_deref(), request)) {}
+    }
+}
+
+/// Hands a request to a sink; what panics is kept.
+fn hand_over<O>(sink: &mut impl FnMut(O), post: Option<&StagePost>, request: Request<O>) {
+    let (value, envelope) = request.into_parts();
+    let sunk = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| sink(value)));
+    let panics = envelope.finish(sunk.is_ok());
+    if let Some(post) = post {
+        if let Err(panic) = sunk {
+            post.fail(0, FailureKind::Panicked, panic_message(panic));
+        }
+        panics.into_iter().for_each(|message| post.fail(0, FailureKind::CleanupPanicked, message));
     }
 }
 
@@ -320,6 +310,7 @@ fn spawn(steps: Vec<WiredStep>, books: &Books) -> Result<Threads, Error> {
             gate: Arc::clone(&gate),
             control: Arc::clone(&books.control),
             idle: plan.idle,
+            doorbell: books.doorbells[at].clone(),
             builders,
         };
         let (core, pinned) = (plan.core, Arc::clone(&gate));
@@ -342,14 +333,16 @@ fn spawn(steps: Vec<WiredStep>, books: &Books) -> Result<Threads, Error> {
 }
 
 /// What the threads of a plan got, given which of them were pinned.
-pub(crate) fn thread_reports(plan: &Plan, pinned: &[bool]) -> Vec<ThreadReport> {
-    let threads = plan.threads.iter().enumerate();
+pub(crate) fn thread_reports(books: &Books, pinned: &[bool]) -> Vec<ThreadReport> {
+    let threads = books.plan.threads.iter().zip(&books.doorbells).enumerate();
     threads
-        .map(|(at, thread)| ThreadReport {
+        .map(|(at, (thread, doorbell))| ThreadReport {
             name: thread.name.clone(),
             core: thread.core,
             pinned: pinned.get(at).copied().unwrap_or(false),
             idle: thread.idle,
+            parks: doorbell.as_ref().map_or(0, |doorbell| doorbell.parks()),
+            late_wakes: doorbell.as_ref().map_or(0, |doorbell| doorbell.late_wakes()),
             workers: thread.workers.clone(),
         })
         .collect()

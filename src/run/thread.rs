@@ -7,10 +7,11 @@ use super::gate::{Done, Gate};
 use crate::contract::failure::FailureKind;
 use crate::describe::kit::StepBuilder;
 use crate::error::{Error, Panic, panic_message};
-use crate::idle::{Idle, Waiter};
 use crate::step::control::Control;
 use crate::step::post::StagePost;
-use crate::step::{Step, Turn};
+use crate::step::{Recall, Step, Turn};
+use crate::wait::doorbell::{Doorbell, Woken};
+use crate::wait::idle::{Idle, Waiter};
 
 /// The most requests a step moves in one turn: enough to pay for the turn, few enough that others on the thread
 /// do not wait long.
@@ -54,6 +55,7 @@ pub(crate) struct Crew {
     pub(crate) gate: Arc<Gate>,
     pub(crate) control: Arc<Control>,
     pub(crate) idle: Idle,
+    pub(crate) doorbell: Option<Arc<Doorbell>>,
     /// Its steps, each with its number in the order of making.
     pub(crate) builders: Vec<(usize, Recruit)>,
 }
@@ -80,7 +82,7 @@ impl Recruit {
 impl Crew {
     /// The body of the thread.
     pub(crate) fn run(self) {
-        let Self { gate, control, idle, builders } = self;
+        let Self { gate, control, idle, doorbell, builders } = self;
         let _done = Done(&gate);
         let mut seats = Vec::with_capacity(builders.len());
         for (number, recruit) in builders {
@@ -92,17 +94,25 @@ impl Crew {
             gate.made(made);
         }
         if gate.await_start() {
-            give_turns(&mut seats, &control, &mut Waiter::new(idle));
+            let mut rest = Rest { waiter: Waiter::new(idle), doorbell };
+            give_turns(&mut seats, &control, &mut rest);
         }
         seats.into_iter().for_each(|seat| seat.abandon(&control));
     }
 }
 
+/// How a thread waits.
+struct Rest {
+    waiter: Waiter,
+    /// What wakes it, if it parks.
+    doorbell: Option<Arc<Doorbell>>,
+}
+
 /// Gives turns until every step has ended.
-fn give_turns(seats: &mut Vec<Seat>, control: &Control, waiter: &mut Waiter) {
+fn give_turns(seats: &mut Vec<Seat>, control: &Control, rest: &mut Rest) {
     while !seats.is_empty() {
         let mut at = 0;
-        let rounds = catch_unwind(AssertUnwindSafe(|| rounds(seats, waiter, &mut at)));
+        let rounds = catch_unwind(AssertUnwindSafe(|| rounds(seats, rest, &mut at)));
         if let Err(panic) = rounds
             && at < seats.len()
         {
@@ -112,29 +122,62 @@ fn give_turns(seats: &mut Vec<Seat>, control: &Control, waiter: &mut Waiter) {
 }
 
 /// Rounds of turns; `at` tells whose turn it is, should it panic.
-fn rounds(seats: &mut Vec<Seat>, waiter: &mut Waiter, at: &mut usize) {
+fn rounds(seats: &mut Vec<Seat>, rest: &mut Rest, at: &mut usize) {
     while !seats.is_empty() {
-        let mut moved = false;
-        *at = 0;
-        while *at < seats.len() {
-            match seats[*at].step.turn(BUDGET) {
-                Turn::Moved => moved = true,
-                Turn::Idle => {}
-                Turn::Ended => {
-                    moved = true;
-                    seats.remove(*at).leave();
-                    continue;
-                }
-            }
-            *at += 1;
+        if round(seats, at).is_none() {
+            rest.waiter.reset();
+            continue;
         }
-        if moved {
-            waiter.reset();
-        } else {
-            if waiter.is_time_for_chores() {
-                seats.iter_mut().for_each(|seat| seat.step.idle());
-            }
-            waiter.wait();
+        if rest.waiter.is_time_for_chores() {
+            seats.iter_mut().for_each(|seat| seat.step.idle());
         }
+        if !rest.waiter.wait() {
+            park(seats, rest, at);
+        }
+    }
+}
+
+/// One turn for each step; `None` if something moved, else when the next round is due.
+fn round(seats: &mut Vec<Seat>, at: &mut usize) -> Option<Recall> {
+    let mut recall = Some(Recall::WhenRung);
+    *at = 0;
+    while *at < seats.len() {
+        match seats[*at].step.turn(BUDGET) {
+            Turn::Moved => recall = None,
+            Turn::Idle(when) => recall = recall.map(|recall| recall.sooner(when)),
+            Turn::Ended => {
+                recall = None;
+                seats.remove(*at).leave();
+                continue;
+            }
+        }
+        *at += 1;
+    }
+    recall
+}
+
+/// Parks until the thread is rung or due, unless there is something to do after all. [The protocol](crate::wait).
+fn park(seats: &mut Vec<Seat>, rest: &mut Rest, at: &mut usize) {
+    let Rest { waiter, doorbell } = rest;
+    let Some(doorbell) = doorbell.as_ref().filter(|doorbell| doorbell.arm()) else { return };
+    let Some(recall) = round(seats, at) else {
+        doorbell.disarm();
+        return waiter.reset();
+    };
+    let due = match recall {
+        Recall::WhenRung => None,
+        Recall::Soon => Some(waiter.end_of_nap()),
+        Recall::At(instant) => match waiter.alarm(instant) {
+            Some(due) => Some(due),
+            None => {
+                doorbell.disarm();
+                return waiter.linger();
+            }
+        },
+    };
+    let woken = doorbell.sleep(due);
+    if woken == Woken::Watchdog && round(seats, at).is_none() {
+        doorbell.was_late();
+        waiter.reset();
     }
 }

@@ -13,7 +13,7 @@ use crate::describe::kit::{Erased, StageKind, StepBuilder, Wires};
 use crate::error::Error;
 use crate::lane::Load;
 use crate::lane::fork::Fork;
-use crate::lane::ring_lane::LaneSpec;
+use crate::lane::ring_lane::{Doorbells, LaneSpec};
 use crate::measure::latency::histogram;
 use crate::measure::tally::{LaneTally, StepTally};
 use crate::step::control::Control;
@@ -22,6 +22,7 @@ use crate::sync::{AtomicUsize, lock};
 use crate::tell::report::{
     Ending, LaneReport, Latency, Ledger, Report, StageReport, ThreadReport, Unfinished,
 };
+use crate::wait::doorbell::Doorbell;
 
 /// A step that is yet to be built, and where it belongs.
 pub(crate) struct WiredStep {
@@ -36,6 +37,8 @@ pub(crate) struct Books {
     pub(crate) posts: Vec<Arc<StagePost>>,
     /// By stage and worker.
     pub(crate) tallies: Vec<Vec<Arc<CachePadded<StepTally>>>>,
+    /// By thread: what wakes it, if it parks.
+    pub(crate) doorbells: Vec<Option<Arc<Doorbell>>>,
     lanes: Vec<WiredLane>,
     forks: Vec<Fork>,
 }
@@ -54,9 +57,11 @@ pub(crate) fn wire(
 ) -> Result<(Vec<WiredStep>, Books), Error> {
     let Blueprint { plan, stages: parts } = blueprint;
     enter_factories(&plan, &parts)?;
-    let mut weaver = Weaver::new(&plan, &parts, defaults.split_lanes());
+    let doorbells: Vec<_> =
+        plan.threads.iter().map(|thread| thread.idle.may_park().then(Doorbell::new)).collect();
+    let mut weaver = Weaver::new(&plan, &parts, &doorbells, defaults.split_lanes());
     let outlets = weaver.outlets(&parts);
-    let control = Arc::new(Control::default());
+    let control = Arc::new(Control::new(doorbells.iter().flatten().cloned().collect()));
     let posts: Vec<_> =
         plan.stages.iter().zip(&parts).map(|(stage, parts)| stage_post(stage, parts)).collect();
     let tallies: Vec<Vec<_>> = plan
@@ -74,6 +79,7 @@ pub(crate) fn wire(
                 control: Arc::clone(&control),
                 tally: Arc::clone(&tallies[stage][worker]),
                 measure: defaults.measure,
+                doorbell: weaver.sleepers[stage][worker].doorbell.clone(),
                 ended: false,
             };
             let lanes = std::mem::take(&mut weaver.inlets[stage][worker]);
@@ -88,7 +94,7 @@ pub(crate) fn wire(
 
     let lanes = weaver.lanes;
     let forks = parts.into_iter().map(|parts| parts.fork).collect();
-    Ok((steps, Books { plan, control, posts, tallies, lanes, forks }))
+    Ok((steps, Books { plan, control, posts, tallies, doorbells, lanes, forks }))
 }
 
 /// Enters every factory, or none.
@@ -123,13 +129,46 @@ struct Weaver<'a> {
     loads: Vec<Vec<Option<Arc<Load>>>>,
     inlets: Vec<Vec<Vec<Erased>>>,
     lanes: Vec<WiredLane>,
+    /// By stage and worker: who waits there.
+    sleepers: Vec<Vec<Sleeper>>,
     split: bool,
     /// The worker whose outlet is being made.
     from: WorkerPlace,
 }
 
+/// Who waits at a worker's lanes: a thread of the run, or of the user.
+#[derive(Clone)]
+struct Sleeper {
+    thread: Option<usize>,
+    doorbell: Option<Arc<Doorbell>>,
+}
+
+/// By stage and worker: who waits there.
+fn sleepers(
+    plan: &Plan,
+    parts: &[StageParts],
+    doorbells: &[Option<Arc<Doorbell>>],
+) -> Vec<Vec<Sleeper>> {
+    let outside = plan.stages.iter().zip(parts).map(|(stage, parts)| {
+        vec![Sleeper { thread: None, doorbell: parts.kit.doorbell() }; stage.workers]
+    });
+    let mut sleepers: Vec<Vec<_>> = outside.collect();
+    for (thread, planned) in plan.threads.iter().enumerate() {
+        for place in &planned.workers {
+            let doorbell = doorbells[thread].clone();
+            sleepers[place.stage][place.worker] = Sleeper { thread: Some(thread), doorbell };
+        }
+    }
+    sleepers
+}
+
 impl<'a> Weaver<'a> {
-    fn new(plan: &'a Plan, parts: &[StageParts], split: bool) -> Self {
+    fn new(
+        plan: &'a Plan,
+        parts: &[StageParts],
+        doorbells: &[Option<Arc<Doorbell>>],
+        split: bool,
+    ) -> Self {
         let stages = &plan.stages;
         let load = |competing: bool| competing.then(Arc::<Load>::default);
         let loads = stages
@@ -142,9 +181,20 @@ impl<'a> Weaver<'a> {
             loads: loads.collect(),
             inlets: inlets.collect(),
             lanes: Vec::new(),
+            sleepers: sleepers(plan, parts, doorbells),
             split,
             from: WorkerPlace { stage: 0, worker: 0 },
         }
+    }
+
+    /// Who is to be woken at the ends of a lane to that worker: nobody, where both ends are on one thread.
+    fn doorbells(&self, to: WorkerPlace) -> Doorbells {
+        let from = &self.sleepers[self.from.stage][self.from.worker];
+        let to = &self.sleepers[to.stage][to.worker];
+        if from.thread == to.thread {
+            return Doorbells::default();
+        }
+        Doorbells { producer: from.doorbell.clone(), consumer: to.doorbell.clone() }
     }
 
     /// Every outlet, by stage and worker.
@@ -180,6 +230,7 @@ impl Wires for Weaver<'_> {
             split: self.split,
             load: self.loads[stage][worker].clone(),
             tally,
+            doorbells: self.doorbells(to),
         }
     }
 

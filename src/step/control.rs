@@ -1,21 +1,32 @@
 //! What the owner of a run asks of its steps.
 
+use std::sync::Arc;
+
 use crossbeam_utils::CachePadded;
 
 use crate::sync::{AtomicU8, Ordering};
+use crate::wait::doorbell::Doorbell;
 
 /// One word that every step reads at every turn. It only ever rises.
-#[derive(Debug, Default)]
-pub(crate) struct Control(CachePadded<AtomicU8>);
+#[derive(Debug)]
+pub(crate) struct Control {
+    word: CachePadded<AtomicU8>,
+    /// Those to be woken when it does.
+    doorbells: Vec<Arc<Doorbell>>,
+}
 
 const START: u8 = 1;
 pub(crate) const STOP: u8 = 2;
 pub(crate) const ABANDON: u8 = 3;
 
 impl Control {
+    pub(crate) fn new(doorbells: Vec<Arc<Doorbell>>) -> Self {
+        Self { word: CachePadded::default(), doorbells }
+    }
+
     /// The run has begun.
     pub(crate) fn start(&self) {
-        self.0.fetch_max(START, Ordering::Relaxed);
+        self.word.fetch_max(START, Ordering::Relaxed);
     }
 
     #[inline]
@@ -25,19 +36,24 @@ impl Control {
 
     /// Sources and inputs are to end; what is in flight drains.
     pub(crate) fn stop(&self) {
-        // Relaxed: the word carries nothing but itself.
-        self.0.fetch_max(STOP, Ordering::Relaxed);
+        self.raise_to(STOP);
     }
 
     /// Every step is to end at its next turn.
     pub(crate) fn abandon(&self) {
-        self.0.fetch_max(ABANDON, Ordering::Relaxed);
+        self.raise_to(ABANDON);
+    }
+
+    fn raise_to(&self, word: u8) {
+        // Relaxed: the word carries nothing but itself, and a parked thread is rung after.
+        self.word.fetch_max(word, Ordering::Relaxed);
+        self.doorbells.iter().for_each(|doorbell| doorbell.ring());
     }
 
     /// Whether it has come to this, [`STOP`] or [`ABANDON`].
     #[inline]
     pub(crate) fn has_reached(&self, word: u8) -> bool {
-        self.0.load(Ordering::Relaxed) >= word
+        self.word.load(Ordering::Relaxed) >= word
     }
 
     #[inline]

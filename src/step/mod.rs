@@ -4,6 +4,8 @@
 //! be put, and a full lane means "not my turn". That is why a step neither knows nor cares whether it has a
 //! thread to itself, shares one, or runs on the caller's.
 
+use std::time::Instant;
+
 pub(crate) mod control;
 pub(crate) mod post;
 pub(crate) mod sink;
@@ -15,10 +17,33 @@ pub(crate) mod work;
 pub(crate) enum Turn {
     /// Something was taken or put.
     Moved,
-    /// Nothing could move.
-    Idle,
+    /// Nothing can move until then.
+    Idle(Recall),
     /// The step has closed its worker and its lanes, and is not to be asked again.
     Ended,
+}
+
+/// When an idle step is to be given its next turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Recall {
+    /// When the thread's doorbell rings.
+    WhenRung,
+    /// At this instant, or when the doorbell rings.
+    At(Instant),
+    /// Before long: it waits for something that cannot ring.
+    Soon,
+}
+
+impl Recall {
+    /// The sooner of the two.
+    pub(crate) fn sooner(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Soon, _) | (_, Self::Soon) => Self::Soon,
+            (Self::At(one), Self::At(two)) => Self::At(one.min(two)),
+            (Self::At(instant), _) | (_, Self::At(instant)) => Self::At(instant),
+            (Self::WhenRung, Self::WhenRung) => Self::WhenRung,
+        }
+    }
 }
 
 /// Something a thread can give turns to.

@@ -3,6 +3,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
+use std::task::Waker;
 
 use crossbeam_utils::CachePadded;
 
@@ -16,6 +17,7 @@ use crate::measure::Measure;
 use crate::measure::latency::Latencies;
 use crate::measure::tally::{Phase, StepTally};
 use crate::sync::{AtomicUsize, Ordering, lock};
+use crate::wait::doorbell::Doorbell;
 
 /// What a stage does with a worker that panicked. The request in its hands has failed in either case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -89,6 +91,8 @@ pub(crate) struct Post {
     pub(crate) control: Arc<Control>,
     pub(crate) tally: Arc<CachePadded<StepTally>>,
     pub(crate) measure: Measure,
+    /// What wakes its thread, if that parks.
+    pub(crate) doorbell: Option<Arc<Doorbell>>,
     /// Whether the step has closed what it had to close.
     pub(crate) ended: bool,
 }
@@ -146,8 +150,26 @@ impl Post {
 
     /// Makes the product of a factory for this step.
     pub(crate) fn make<F: Factory>(&self, factory: &FactoryCell<F>) -> Result<F::Product, Error> {
+        self.contain_making(|| factory.make())
+    }
+
+    /// Makes an end, and attaches it to what wakes this thread.
+    pub(crate) fn make_end<F: Factory>(
+        &self,
+        factory: &FactoryCell<F>,
+        attach: fn(&mut F::Product, &Waker),
+    ) -> Result<F::Product, Error> {
+        let waker = self.doorbell.clone().map_or_else(|| Waker::noop().clone(), Waker::from);
+        self.contain_making(|| {
+            let mut end = factory.make()?;
+            attach(&mut end, &waker);
+            Ok(end)
+        })
+    }
+
+    fn contain_making<P>(&self, make: impl FnOnce() -> Result<P, BoxError>) -> Result<P, Error> {
         let (path, worker) = (self.stage.path.clone(), self.worker);
-        match catch_unwind(AssertUnwindSafe(|| factory.make())) {
+        match catch_unwind(AssertUnwindSafe(make)) {
             Ok(Ok(product)) => Ok(product),
             Ok(Err(source)) => Err(Error::FactoryFailed { path, worker, source }),
             Err(panic) => {

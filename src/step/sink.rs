@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use super::post::Post;
-use super::{Step, Turn};
+use super::{Recall, Step, Turn};
 use crate::contract::cleanup::overhear;
 use crate::contract::failure::FailureKind;
 use crate::contract::output::{Output, Room};
@@ -29,6 +29,8 @@ struct End<P> {
     taken: u64,
     /// Which of the output's methods is running, should it panic.
     call: Call,
+    /// When the output is to be asked for room again.
+    recall: Recall,
     post: Post,
     latencies: Option<Latencies>,
 }
@@ -43,8 +45,8 @@ enum Call {
 impl<T, P: Output<T>> SinkStep<T, P> {
     pub(crate) fn new(output: P, inlet: Inlet<T>, post: Post) -> Self {
         let latencies = post.latencies();
-        let (closed, taken, call) = (false, 0, Call::None);
-        Self { inlet, end: End { output, closed, taken, call, post, latencies } }
+        let (closed, taken, call, recall) = (false, 0, Call::None, Recall::WhenRung);
+        Self { inlet, end: End { output, closed, taken, call, recall, post, latencies } }
     }
 
     fn end_early(&mut self) -> Turn {
@@ -63,7 +65,9 @@ impl<T, P: Output<T>> Taker<T> for End<P> {
         self.call = Call::Room;
         let room = self.output.room();
         self.call = Call::None;
-        self.closed = room == Room::Closed;
+        if room != Room::Free {
+            self.no_room(room);
+        }
         room == Room::Free
     }
 
@@ -80,6 +84,15 @@ impl<T, P: Output<T>> Taker<T> for End<P> {
 }
 
 impl<P> End<P> {
+    #[cold]
+    fn no_room(&mut self, room: Room) {
+        match room {
+            Room::Closed => self.closed = true,
+            Room::Full | Room::Absent => self.recall = Recall::Soon,
+            Room::UntilWoken | Room::Free => self.recall = Recall::WhenRung,
+        }
+    }
+
     #[inline(always)]
     fn take<T>(&mut self, mut request: Request<T>)
     where
@@ -152,11 +165,14 @@ impl<T, P: Output<T>> Step for SinkStep<T, P> {
             return self.end_early();
         }
         let Self { inlet, end } = self;
+        // Unless the output says otherwise, it is requests that are missing.
+        end.recall = Recall::WhenRung;
         let before = end.taken;
         // One boundary around the whole turn: counts and rings agree wherever it is left.
         let drained = catch_unwind(AssertUnwindSafe(|| inlet.drain(budget, end)));
         let ended = drained.unwrap_or_else(|panic| {
             end.panicked(panic);
+            inlet.announce();
             Drained::Budget
         });
         let moved = end.taken > before;
@@ -170,7 +186,7 @@ impl<T, P: Output<T>> Step for SinkStep<T, P> {
         match ended {
             Drained::Closed => end.close::<T>(),
             _ if moved => Turn::Moved,
-            _ => Turn::Idle,
+            _ => Turn::Idle(end.recall),
         }
     }
 

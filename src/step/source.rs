@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::control::{ABANDON, STOP};
 use super::post::Post;
-use super::{Step, Turn};
+use super::{Recall, Step, Turn};
 use crate::contract::failure::FailureKind;
 use crate::contract::input::{Input, Next};
 use crate::contract::request::{Envelope, Request, Stamp};
@@ -52,6 +52,8 @@ struct Spring<S> {
     taken: u64,
     /// The word of the control at which nothing is given any more: a stop, or once that is told, the run's being given up.
     until: u8,
+    /// When the input is to be asked again.
+    recall: Recall,
     ended: bool,
 }
 
@@ -71,11 +73,21 @@ impl<S: Input> Giver<S::Item> for Spring<S> {
                 self.post.tally.taken.set(self.taken);
                 Some(Request { value, envelope })
             }
-            Next::Nothing | Next::NotBefore(_) => None,
-            Next::Ended => {
-                self.ended = true;
+            nothing => {
+                self.nothing(&nothing);
                 None
             }
+        }
+    }
+}
+
+impl<S: Input> Spring<S> {
+    fn nothing(&mut self, next: &Next<S::Item>) {
+        match next {
+            Next::Nothing => self.recall = Recall::Soon,
+            Next::NotBefore(instant) => self.recall = Recall::At(*instant),
+            Next::UntilWoken | Next::Value(_) => self.recall = Recall::WhenRung,
+            Next::Ended => self.ended = true,
         }
     }
 }
@@ -84,7 +96,15 @@ impl<S: Input> SourceStep<S> {
     pub(crate) fn new(input: S, outlet: Outlet<S::Item>, post: Post) -> Self {
         let stamper = Stamper::new(post.measure);
         let guarded = outlet.runs_user_code();
-        let spring = Spring { input, post, stamper, taken: 0, until: STOP, ended: false };
+        let spring = Spring {
+            input,
+            post,
+            stamper,
+            taken: 0,
+            until: STOP,
+            recall: Recall::WhenRung,
+            ended: false,
+        };
         Self { spring, outlet, guarded }
     }
 
@@ -151,11 +171,13 @@ impl<S: Input> Step for SourceStep<S> {
             return self.end();
         }
         self.spring.post.tally.enter(Phase::Working);
+        // Unless the input says otherwise, it is room in the outlet that is missing.
+        self.spring.recall = Recall::WhenRung;
         let before = self.spring.taken;
         // One boundary around the whole turn: only the input can panic in it, and a request that it did not give is
         // none. What it gave before has been put.
         let pumped = catch_unwind(AssertUnwindSafe(|| self.pump(budget)));
-        let Spring { post, taken, ended, .. } = &self.spring;
+        let Spring { post, taken, ended, recall, .. } = &self.spring;
         post.tally.emitted.set(*taken - post.tally.failed.get());
         post.tally.enter(Phase::Waiting);
         if let Err(panic) = pumped {
@@ -167,7 +189,7 @@ impl<S: Input> Step for SourceStep<S> {
             return self.end();
         }
         if *taken == before {
-            return Turn::Idle;
+            return Turn::Idle(*recall);
         }
         self.outlet.flush();
         Turn::Moved

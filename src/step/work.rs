@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 
 use super::post::{FactoryCell, OnPanic, Post};
-use super::{Step, Turn};
+use super::{Recall, Step, Turn};
 use crate::contract::factory::Factory;
 use crate::contract::failure::FailureKind;
 use crate::contract::request::{Envelope, Request, SharedEnvelope};
@@ -17,6 +17,7 @@ use crate::lane::{Load, Taker};
 use crate::measure::clock;
 use crate::measure::latency::Latencies;
 use crate::measure::tally::Phase;
+use crate::wait::doorbell::Doorbell;
 
 /// An inlet, a worker, an outlet.
 pub(crate) struct WorkStep<I, W: Worker<I>, F> {
@@ -31,6 +32,8 @@ struct Bench<I, W: Worker<I>, F> {
     factory: Arc<FactoryCell<F>>,
     /// How many requests it holds, where workers compete.
     load: Option<Arc<Load>>,
+    /// Those who may wait for it to hold fewer.
+    suppliers: Vec<Arc<Doorbell>>,
     outlet: Outlet<W::Out>,
     /// Which of the worker's methods is running, should it panic.
     call: Call,
@@ -71,11 +74,13 @@ impl<I, W: Worker<I>, F: Factory<Product = W>> WorkStep<I, W, F> {
         post: Post,
     ) -> Self {
         let latencies = post.latencies();
+        let suppliers = if load.is_some() { inlet.suppliers() } else { Vec::new() };
         let guarded = outlet.runs_user_code();
         let bench = Bench {
             worker: Some(worker),
             factory,
             load,
+            suppliers,
             outlet,
             call: Call::None,
             in_hand: Envelope::BARE,
@@ -112,6 +117,7 @@ impl<I, W: Worker<I>, F: Factory<Product = W>> Step for WorkStep<I, W, F> {
         }));
         let end = drained.unwrap_or_else(|panic| {
             bench.panicked(panic);
+            inlet.announce();
             Drained::Budget
         });
         bench.post.tally.enter(Phase::Waiting);
@@ -126,7 +132,7 @@ impl<I, W: Worker<I>, F: Factory<Product = W>> Step for WorkStep<I, W, F> {
         if end == Drained::Closed && bench.pending.is_none() {
             return bench.end();
         }
-        if idle { Turn::Idle } else { Turn::Moved }
+        if idle { Turn::Idle(Recall::WhenRung) } else { Turn::Moved }
     }
 
     fn abandon(&mut self) {
@@ -232,6 +238,7 @@ impl<I, W: Worker<I>, F: Factory<Product = W>> Bench<I, W, F> {
     fn let_go(&self) {
         if let Some(load) = &self.load {
             load.lower();
+            self.suppliers.iter().for_each(|supplier| supplier.ring());
         }
     }
 

@@ -7,8 +7,8 @@ use hdrhistogram::Histogram;
 use crate::contract::failure::Failure;
 use crate::decide::plan::{Plan, WorkerPlace};
 use crate::describe::kit::StageKind;
-use crate::idle::Idle;
 use crate::measure::tally::{LaneTally, Phase, StepTally};
+use crate::wait::idle::Idle;
 
 /// What a run came to: where every request went, how long things took, what went wrong, what ran where.
 ///
@@ -247,6 +247,11 @@ pub struct ThreadReport {
     pub pinned: bool,
     /// What it did when nothing moved.
     pub idle: Idle,
+    /// Times that it parked.
+    pub parks: u64,
+    /// Times that it found work though nobody had rung, after a second without. Anything but 0 is a defect of
+    /// ringtract: please report it.
+    pub late_wakes: u64,
     /// The workers it gave turns to.
     pub workers: Vec<WorkerPlace>,
 }

@@ -1,0 +1,75 @@
+//! How long to spin before parking: measured, once per process.
+//!
+//! Spinning for as long as a park and its wake-up cost is at most twice as dear as knowing the future (the ski-rental
+//! argument; Karlin, Manasse, McGeoch and Owicki, "Competitive randomized algorithms for nonuniform problems",
+//! Algorithmica 11, 1994).
+
+use std::sync::OnceLock;
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// What was measured, and what follows from it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Budget {
+    /// From the unpark of a parked thread to its running, there and back, halved.
+    pub(crate) wake_up: Duration,
+    /// Idle turns that take as long as a wake-up.
+    pub(crate) spins: u32,
+}
+
+/// Never fewer spins than this, and never more, whatever was measured on a machine that was busy just then.
+const FEWEST: u32 = 64;
+const MOST: u32 = 8_192;
+const PAUSES: u32 = 1_024;
+const ROUND_TRIPS: usize = 16;
+
+impl Budget {
+    /// The budget of this process. The first call takes about a millisecond.
+    pub(crate) fn measured() -> Self {
+        static MEASURED: OnceLock<Budget> = OnceLock::new();
+        *MEASURED.get_or_init(Self::measure)
+    }
+
+    fn measure() -> Self {
+        let (pause, wake_up) = (pause(), wake_up());
+        let spins = wake_up.as_nanos() / pause.as_nanos().max(1);
+        Self { wake_up, spins: u32::try_from(spins).unwrap_or(MOST).clamp(FEWEST, MOST) }
+    }
+}
+
+/// What one pause costs.
+fn pause() -> Duration {
+    let start = Instant::now();
+    (0..PAUSES).for_each(|_| std::hint::spin_loop());
+    start.elapsed() / PAUSES
+}
+
+/// The median of what one wake-up of a parked thread costs; a guess where the system gives no thread to measure with.
+fn wake_up() -> Duration {
+    const GUESS: Duration = Duration::from_micros(10);
+    let here = thread::current();
+    let (ask, asked) = mpsc::channel::<()>();
+    let echo = move || {
+        while asked.recv().is_ok() {
+            here.unpark();
+        }
+    };
+    let Ok(there) = thread::Builder::new().name("wake-up".to_owned()).spawn(echo) else {
+        return GUESS;
+    };
+    let mut trips: Vec<Duration> = (0..ROUND_TRIPS)
+        .map(|_| {
+            let start = Instant::now();
+            // The thread waits for as long as this end exists.
+            let _ = ask.send(());
+            thread::park_timeout(Duration::from_millis(1));
+            start.elapsed() / 2
+        })
+        .collect();
+    drop(ask);
+    // It contains no code of others that could panic.
+    let _ = there.join();
+    trips.sort_unstable();
+    trips[trips.len() / 2]
+}

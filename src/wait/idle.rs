@@ -1,0 +1,154 @@
+//! What a thread does when none of its steps can move.
+
+use std::time::{Duration, Instant};
+
+use super::budget::Budget;
+
+/// What a thread does when none of its steps can move: there is nothing to take, or no room to put.
+///
+/// The same strategy serves the empty and the full side. Latency falls and the heat of an idle core rises
+/// towards [`Idle::Spin`]. What a thread waits for rings it, so a thread that parks needs no timeout.
+///
+/// A thread that carries several stages follows the most eager strategy among them.
+///
+/// | strategy | woken in about | an idle core is |
+/// |---|---|---|
+/// | `Spin` | a cache line's way, 50-250 ns | busy |
+/// | `Backoff` | as `Spin` while it spins, as `Park` after | quiet after the budget |
+/// | `Yield` | the scheduler's whim, from 1 us | busy, but lent to others |
+/// | `Park` | a wake-up by the system, 5-50 us | quiet |
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "json", derive(serde::Serialize))]
+#[non_exhaustive]
+pub enum Idle {
+    /// Asks again at once, with the processor's pause hint between, and never parks. For a thread that has its core to
+    /// itself. Where a run has more threads than the process may use cores it would fight the very peer it waits
+    /// for; there it is replaced by a [`Idle::Backoff`] without spins, and the report says so.
+    Spin,
+    /// Spins for `spins` turns, yields to the scheduler for `yields` more, then parks until it is rung.
+    Backoff {
+        /// Turns spent spinning before the first yield.
+        spins: u32,
+        /// Turns spent yielding before parking.
+        yields: u32,
+    },
+    /// Yields to the scheduler at every turn, and never parks.
+    Yield,
+    /// Parks at once.
+    Park,
+}
+
+impl Idle {
+    /// Yields before parking: others on the same core get to do what is waited for, at a fraction of the cost of a park.
+    const DEFAULT_YIELDS: u32 = 16;
+
+    /// How eagerly it asks again: the smaller, the sooner.
+    pub(crate) fn patience(self) -> u32 {
+        match self {
+            Self::Spin => 0,
+            Self::Backoff { .. } => 1,
+            Self::Yield => 2,
+            Self::Park => 3,
+        }
+    }
+
+    /// Whether a thread with this strategy ever parks, and so needs a doorbell.
+    pub(crate) fn may_park(self) -> bool {
+        matches!(self, Self::Backoff { .. } | Self::Park)
+    }
+
+    /// This strategy on a machine where threads outnumber the cores: what spins without end, or for as long as we think
+    /// fit, does not spin at all; what was asked for in numbers stays.
+    pub(crate) fn crowded(self) -> Self {
+        if self == Self::Spin || self == Self::default() {
+            return Self::Backoff { spins: 0, yields: Self::DEFAULT_YIELDS };
+        }
+        self
+    }
+}
+
+impl Default for Idle {
+    /// A [`Idle::Backoff`] that spins for about as long as a wake-up of a parked thread takes here, which is measured
+    /// once per process (about a millisecond, at the first call), and then yields 16 times. Where threads outnumber the
+    /// cores, it does not spin.
+    fn default() -> Self {
+        Self::Backoff { spins: Budget::measured().spins, yields: Self::DEFAULT_YIELDS }
+    }
+}
+
+/// Idle turns from one housekeeping of the ends to the next.
+const CHORES_EVERY: u32 = 64;
+/// How long a thread sleeps that has to look for itself: twice as long each time, between these.
+const SHORTEST_NAP: Duration = Duration::from_micros(50);
+const LONGEST_NAP: Duration = Duration::from_millis(1);
+/// How late the system's timers may be on top of a wake-up.
+const TIMER_SLACK: Duration = Duration::from_micros(60);
+
+/// The state of one waiting thread.
+#[derive(Debug)]
+pub(crate) struct Waiter {
+    idle: Idle,
+    turns: u32,
+    nap: Duration,
+}
+
+impl Waiter {
+    pub(crate) fn new(idle: Idle) -> Self {
+        Self { idle, turns: 0, nap: SHORTEST_NAP }
+    }
+
+    /// Something moved: the next idle turn is the first again.
+    #[inline]
+    pub(crate) fn reset(&mut self) {
+        self.turns = 0;
+        self.nap = SHORTEST_NAP;
+    }
+
+    /// Whether the ends of the run should see to their housekeeping: at the first idle turn, and now and then after,
+    /// so that it does not slow down the looking.
+    #[inline]
+    pub(crate) fn is_time_for_chores(&self) -> bool {
+        self.turns.is_multiple_of(CHORES_EVERY)
+    }
+
+    /// One idle turn: spins or yields, and returns true; false if it is time to park.
+    #[inline]
+    pub(crate) fn wait(&mut self) -> bool {
+        let turn = self.turns;
+        self.turns = turn.saturating_add(1);
+        match self.idle {
+            Idle::Spin => std::hint::spin_loop(),
+            Idle::Yield => std::thread::yield_now(),
+            Idle::Backoff { spins, .. } if turn < spins => std::hint::spin_loop(),
+            Idle::Backoff { spins, yields } if turn - spins < yields => std::thread::yield_now(),
+            Idle::Backoff { .. } | Idle::Park => return false,
+        }
+        true
+    }
+
+    /// An idle turn of a thread that would park, but is due too soon.
+    pub(crate) fn linger(&self) {
+        match self.idle {
+            Idle::Backoff { spins: 0, .. } => std::thread::yield_now(),
+            _ => std::hint::spin_loop(),
+        }
+    }
+
+    /// The end of a nap from now: for a thread that must look for itself, since what it waits for cannot ring.
+    pub(crate) fn end_of_nap(&mut self) -> Instant {
+        let nap = self.nap;
+        self.nap = (2 * nap).min(LONGEST_NAP);
+        Instant::now() + nap
+    }
+
+    /// When to wake up to be awake at `due`: a thread that backs off is early by a wake-up, and spins for the rest.
+    /// `None` if that is now.
+    pub(crate) fn alarm(&self, due: Instant) -> Option<Instant> {
+        let margin = match self.idle {
+            Idle::Backoff { .. } => Budget::measured().wake_up + TIMER_SLACK,
+            _ => Duration::ZERO,
+        };
+        let left = due.saturating_duration_since(Instant::now());
+        left.checked_sub(margin).filter(|left| !left.is_zero()).map(|left| Instant::now() + left)
+    }
+}
