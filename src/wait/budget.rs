@@ -1,8 +1,9 @@
-//! How long to spin before parking: measured, once per process.
+//! How long to spin, and how long to yield, before parking: measured, once per process.
 //!
 //! Spinning for as long as a park and its wake-up cost is at most twice as dear as knowing the future (the ski-rental
 //! argument; Karlin, Manasse, McGeoch and Owicki, "Competitive randomized algorithms for nonuniform problems",
-//! Algorithmica 11, 1994).
+//! Algorithmica 11, 1994). After that a thread lingers, yielding: it keeps nobody from the core, and what comes within the
+//! next millisecond still finds it awake. Without that, requests 100 us apart are each met by a sleeper.
 
 use std::sync::OnceLock;
 use std::sync::mpsc;
@@ -16,12 +17,18 @@ pub(crate) struct Budget {
     pub(crate) wake_up: Duration,
     /// Idle turns that take as long as a wake-up.
     pub(crate) spins: u32,
+    /// Yields that take as long as a thread lingers.
+    pub(crate) yields: u32,
 }
 
-/// Never fewer spins than this, and never more, whatever was measured on a machine that was busy just then.
+/// How long a thread stays awake after it has spun.
+const LINGER: Duration = Duration::from_millis(1);
+
+/// Never fewer turns than this, and never more, whatever was measured on a machine that was busy just then.
 const FEWEST: u32 = 64;
 const MOST: u32 = 8_192;
 const PAUSES: u32 = 1_024;
+const YIELDS: u32 = 64;
 const ROUND_TRIPS: usize = 16;
 
 impl Budget {
@@ -32,17 +39,24 @@ impl Budget {
     }
 
     fn measure() -> Self {
-        let (pause, wake_up) = (pause(), wake_up());
-        let spins = wake_up.as_nanos() / pause.as_nanos().max(1);
-        Self { wake_up, spins: u32::try_from(spins).unwrap_or(MOST).clamp(FEWEST, MOST) }
+        let wake_up = wake_up();
+        let spins = times(wake_up, each(PAUSES, std::hint::spin_loop));
+        let yields = times(LINGER, each(YIELDS, thread::yield_now));
+        Self { wake_up, spins, yields }
     }
 }
 
-/// What one pause costs.
-fn pause() -> Duration {
+/// What one call costs.
+fn each(calls: u32, call: fn()) -> Duration {
     let start = Instant::now();
-    (0..PAUSES).for_each(|_| std::hint::spin_loop());
-    start.elapsed() / PAUSES
+    (0..calls).for_each(|_| call());
+    start.elapsed() / calls
+}
+
+/// How often the one fits into the other, within reason.
+fn times(whole: Duration, part: Duration) -> u32 {
+    let times = whole.as_nanos() / part.as_nanos().max(1);
+    u32::try_from(times).unwrap_or(MOST).clamp(FEWEST, MOST)
 }
 
 /// The median of what one wake-up of a parked thread costs; a guess where the system gives no thread to measure with.

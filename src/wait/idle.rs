@@ -39,8 +39,9 @@ pub enum Idle {
 }
 
 impl Idle {
-    /// Yields before parking: others on the same core get to do what is waited for, at a fraction of the cost of a park.
-    const DEFAULT_YIELDS: u32 = 16;
+    /// Yields before parking where threads outnumber the cores: others on the same core get to do what is waited for, at
+    /// a fraction of the cost of a park.
+    const CROWDED_YIELDS: u32 = 16;
 
     /// How eagerly it asks again: the smaller, the sooner.
     pub(crate) fn patience(self) -> u32 {
@@ -61,18 +62,19 @@ impl Idle {
     /// fit, does not spin at all; what was asked for in numbers stays.
     pub(crate) fn crowded(self) -> Self {
         if self == Self::Spin || self == Self::default() {
-            return Self::Backoff { spins: 0, yields: Self::DEFAULT_YIELDS };
+            return Self::Backoff { spins: 0, yields: Self::CROWDED_YIELDS };
         }
         self
     }
 }
 
 impl Default for Idle {
-    /// A [`Idle::Backoff`] that spins for about as long as a wake-up of a parked thread takes here, which is measured
-    /// once per process (about a millisecond, at the first call), and then yields 16 times. Where threads outnumber the
-    /// cores, it does not spin.
+    /// A [`Idle::Backoff`] that spins for about as long as a wake-up of a parked thread takes here, then yields for
+    /// about a millisecond, then parks. What that comes to in turns is measured once per process (about a millisecond, at
+    /// the first call). Where threads outnumber the cores, it yields 16 times and does not spin.
     fn default() -> Self {
-        Self::Backoff { spins: Budget::measured().spins, yields: Self::DEFAULT_YIELDS }
+        let Budget { spins, yields, .. } = Budget::measured();
+        Self::Backoff { spins, yields }
     }
 }
 
