@@ -86,6 +86,12 @@ impl<T> LaneTx<T> {
         room && !self.full || self.has_room_at_the_brim(room)
     }
 
+    /// How many puts find room for certain, after [`has_room`](Self::has_room) said that one does.
+    #[inline(always)]
+    pub(crate) fn credit(&self) -> usize {
+        self.ring.cached_slots().saturating_sub(self.ring.staged()).max(1)
+    }
+
     /// Once it was full, or is: counts how often that comes about.
     #[cold]
     fn has_room_at_the_brim(&mut self, room: bool) -> bool {

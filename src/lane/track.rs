@@ -40,7 +40,8 @@ pub(crate) fn header_bytes(split: bool) -> usize {
     size_of::<RingBuffer<()>>() * if split { 2 } else { 1 }
 }
 
-/// The producer's end.
+/// The producer's end. With a tag of its own, as for an [outlet](super::outlet::Outlet).
+#[repr(u8)]
 pub(crate) enum TrackTx<T> {
     Whole { requests: Producer<Request<T>>, staged: Vec<Request<T>> },
     Split { values: Producer<T>, letters: Producer<Letter>, staged: Vec<T> },
@@ -187,6 +188,7 @@ fn post<T>(request: Request<T>, letters: &mut Producer<Letter>, number: u64) -> 
 }
 
 /// The consumer's end.
+#[repr(u8)]
 pub(crate) enum TrackRx<T> {
     Whole(Consumer<Request<T>>),
     Split { values: Consumer<T>, letters: Consumer<Letter> },

@@ -123,6 +123,9 @@ fn stage_post(stage: &StagePlan, parts: &StageParts) -> Arc<StagePost> {
     })
 }
 
+/// Requests published at once between workers of one thread.
+const BATCH_ON_ONE_THREAD: usize = 32;
+
 /// Where lanes are made: the kits ask it for each, and leave the consumers' ends with it.
 struct Weaver<'a> {
     stages: &'a [StagePlan],
@@ -187,13 +190,26 @@ impl<'a> Weaver<'a> {
         }
     }
 
+    /// Whether both ends of a lane to that worker are on one thread.
+    fn on_one_thread(&self, to: WorkerPlace) -> bool {
+        let from = self.sleepers[self.from.stage][self.from.worker].thread;
+        from.is_some() && from == self.sleepers[to.stage][to.worker].thread
+    }
+
+    /// Requests that a lane to that worker publishes at once. On one thread nobody can look before the turn is over, so
+    /// there publishing each would be for nothing.
+    fn batch(&self, to: WorkerPlace) -> usize {
+        let asked = self.stages[self.from.stage].batch;
+        if self.on_one_thread(to) { asked.max(BATCH_ON_ONE_THREAD) } else { asked }
+    }
+
     /// Who is to be woken at the ends of a lane to that worker: nobody, where both ends are on one thread.
     fn doorbells(&self, to: WorkerPlace) -> Doorbells {
-        let from = &self.sleepers[self.from.stage][self.from.worker];
-        let to = &self.sleepers[to.stage][to.worker];
-        if from.thread == to.thread {
+        if self.on_one_thread(to) {
             return Doorbells::default();
         }
+        let from = &self.sleepers[self.from.stage][self.from.worker];
+        let to = &self.sleepers[to.stage][to.worker];
         Doorbells { producer: from.doorbell.clone(), consumer: to.doorbell.clone() }
     }
 
@@ -226,7 +242,7 @@ impl Wires for Weaver<'_> {
         self.lanes.push(WiredLane { from: self.from, to, tally: Arc::clone(&tally) });
         LaneSpec {
             capacity: self.stages[stage].capacity,
-            batch: self.stages[self.from.stage].batch,
+            batch: self.batch(to),
             split: self.split,
             load: self.loads[stage][worker].clone(),
             tally,

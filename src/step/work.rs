@@ -152,8 +152,14 @@ impl<I, W: Worker<I>, F: Factory<Product = W>> Taker<I> for Bench<I, W, F> {
     #[inline(always)]
     fn take_each(&mut self, requests: &mut (impl Iterator<Item = Request<I>> + ?Sized)) {
         self.post.tally.enter(Phase::Working);
-        for request in requests {
-            self.take(request);
+        loop {
+            for _ in 0..self.outlet.credit() {
+                let Some(request) = requests.next() else { return };
+                self.take(request);
+                if self.pending.is_some() || self.post.control.is_abandoned() {
+                    break;
+                }
+            }
             if !self.ready() {
                 return;
             }
@@ -171,7 +177,8 @@ impl<I, W: Worker<I>, F: Factory<Product = W>> Bench<I, W, F> {
         let Request { value, envelope } = request;
         let measured = self.latencies.is_some() && envelope.stamp.is_measured();
         let taken = if measured { clock::now() } else { 0 };
-        self.in_hand = envelope;
+        // What was there is bare and owns nothing, so there is nothing to drop.
+        std::mem::forget(std::mem::replace(&mut self.in_hand, envelope));
         self.call = Call::Work;
         let outcome = worker.work(value, &mut self.in_hand);
         self.call = Call::None;
