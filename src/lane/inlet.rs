@@ -22,6 +22,13 @@ impl<T> Inlet<T> {
         Self { lanes, next: 0, load }
     }
 
+    /// Whether there is nothing to take now, though there may be later. What a waiting thread asks again and again, so
+    /// that it is quick to see what comes.
+    #[inline(always)]
+    pub(crate) fn is_quiet(&self) -> bool {
+        !self.lanes.is_empty() && self.lanes.iter().all(LaneRx::is_quiet)
+    }
+
     /// Hands up to `budget` requests to `taker`; returns why no more.
     pub(crate) fn drain(&mut self, budget: usize, taker: &mut impl Taker<T>) -> Drained {
         let Self { lanes, next, .. } = self;

@@ -224,6 +224,12 @@ impl<T> LaneRx<T> {
         self.ring.slots()
     }
 
+    /// Whether there is nothing in it now, though there may be later.
+    #[inline(always)]
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.ring.cached_slots() == 0 && self.ring.slots() == 0 && !self.ring.is_abandoned()
+    }
+
     /// Hands up to `budget` requests to `taker`; returns how many, and why no more.
     ///
     /// Slots are given back to the producer a chunk at a time, so that both sides touch the shared indices seldom;

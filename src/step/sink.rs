@@ -165,6 +165,9 @@ impl<T, P: Output<T>> Step for SinkStep<T, P> {
             return self.end_early();
         }
         let Self { inlet, end } = self;
+        if inlet.is_quiet() {
+            return Turn::Idle(Recall::WhenRung);
+        }
         // Unless the output says otherwise, it is requests that are missing.
         end.recall = Recall::WhenRung;
         let before = end.taken;

@@ -109,6 +109,9 @@ impl<I, W: Worker<I>, F: Factory<Product = W>> Step for WorkStep<I, W, F> {
         if bench.post.control.is_abandoned() || bench.outlet.is_closed() {
             return self.end_early();
         }
+        if bench.pending.is_none() && inlet.is_quiet() {
+            return Turn::Idle(Recall::WhenRung);
+        }
         let before = (bench.taken, bench.emitted);
         // One boundary around the whole turn: counts and rings agree wherever it is left.
         let drained = catch_unwind(AssertUnwindSafe(|| match bench.has_given_all() {
