@@ -94,7 +94,7 @@ impl Crew {
             gate.made(made);
         }
         if gate.await_start() {
-            let mut rest = Rest { waiter: Waiter::new(idle), doorbell };
+            let mut rest = Rest { waiter: Waiter::of_steps(idle, seats.len()), doorbell };
             give_turns(&mut seats, &control, &mut rest);
         }
         seats.into_iter().for_each(|seat| seat.abandon(&control));

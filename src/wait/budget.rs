@@ -40,7 +40,11 @@ impl Budget {
 
     fn measure() -> Self {
         let wake_up = wake_up();
-        let spins = times(wake_up, each(PAUSES, std::hint::spin_loop));
+        // Who spins on the only core there is keeps what it waits for from coming.
+        let spins = match thread::available_parallelism() {
+            Ok(cores) if cores.get() == 1 => 0,
+            _ => times(wake_up, each(PAUSES, std::hint::spin_loop)),
+        };
         let yields = times(LINGER, each(YIELDS, thread::yield_now));
         Self { wake_up, spins, yields }
     }

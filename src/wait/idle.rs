@@ -27,7 +27,8 @@ pub enum Idle {
     Spin,
     /// Spins for `spins` turns, yields to the scheduler for `yields` more, then parks until it is rung.
     Backoff {
-        /// Turns spent spinning before the first yield.
+        /// Turns spent spinning before the first yield. Every step of the thread has turns: with four steps it spins
+        /// for a quarter as many rounds.
         spins: u32,
         /// Turns spent yielding before parking.
         yields: u32,
@@ -71,7 +72,8 @@ impl Idle {
 impl Default for Idle {
     /// A [`Idle::Backoff`] that spins for about as long as a wake-up of a parked thread takes here, then yields for
     /// about a millisecond, then parks. What that comes to in turns is measured once per process (about a millisecond, at
-    /// the first call). Where threads outnumber the cores, it yields 16 times and does not spin.
+    /// the first call). Where threads outnumber the cores, it yields 16 times and does not spin; nor does it where the
+    /// process may use one core only.
     fn default() -> Self {
         let Budget { spins, yields, .. } = Budget::measured();
         Self::Backoff { spins, yields }
@@ -90,13 +92,23 @@ const TIMER_SLACK: Duration = Duration::from_micros(60);
 #[derive(Debug)]
 pub(crate) struct Waiter {
     idle: Idle,
+    /// Idle rounds so far.
     turns: u32,
+    /// The round at which the spinning ends.
+    spun_out: u32,
     nap: Duration,
 }
 
 impl Waiter {
     pub(crate) fn new(idle: Idle) -> Self {
-        Self { idle, turns: 0, nap: SHORTEST_NAP }
+        Self::of_steps(idle, 1)
+    }
+
+    /// Of a thread that gives turns to so many steps in each round.
+    pub(crate) fn of_steps(idle: Idle, steps: usize) -> Self {
+        let spins = if let Idle::Backoff { spins, .. } = idle { spins } else { 0 };
+        let steps = u32::try_from(steps).unwrap_or(u32::MAX).max(1);
+        Self { idle, turns: 0, spun_out: spins.div_ceil(steps), nap: SHORTEST_NAP }
     }
 
     /// Something moved: the next idle turn is the first again.
@@ -121,8 +133,10 @@ impl Waiter {
         match self.idle {
             Idle::Spin => std::hint::spin_loop(),
             Idle::Yield => std::thread::yield_now(),
-            Idle::Backoff { spins, .. } if turn < spins => std::hint::spin_loop(),
-            Idle::Backoff { spins, yields } if turn - spins < yields => std::thread::yield_now(),
+            Idle::Backoff { .. } if turn < self.spun_out => std::hint::spin_loop(),
+            Idle::Backoff { yields, .. } if turn - self.spun_out < yields => {
+                std::thread::yield_now();
+            }
             Idle::Backoff { .. } | Idle::Park => return false,
         }
         true
