@@ -95,6 +95,9 @@ pub use tell::report::{
 };
 pub use wait::idle::Idle;
 
+#[doc = include_str!("choosing.md")]
+pub mod choosing {}
+
 /// The programs in the README.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
