@@ -3,6 +3,8 @@
 use std::fmt;
 use std::io;
 
+use crate::system::Priority;
+
 /// The error of user code, whatever it is.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -40,6 +42,13 @@ pub enum Error {
         core: usize,
         /// The cores there are to choose from.
         cores: Vec<usize>,
+    },
+    /// A priority that no thread can have.
+    NoSuchPriority {
+        /// The path of the stage; empty for the run's own setting.
+        path: String,
+        /// What was asked.
+        asked: Priority,
     },
     /// A placement on no threads.
     NoThreads,
@@ -106,6 +115,11 @@ impl fmt::Display for Error {
                     f,
                     "stage `{path}` asks for core {core}, but this process may use {cores:?}: choose one of them"
                 )
+            }
+            Self::NoSuchPriority { path, asked } => {
+                let who =
+                    if path.is_empty() { "a run".to_owned() } else { format!("stage `{path}`") };
+                write!(f, "{who} asks for {asked}: choose a level from 1 to 99")
             }
             Self::NoThreads => {
                 write!(f, "a placement on 0 threads: choose at least 1, or `Placement::Inline`")

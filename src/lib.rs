@@ -55,6 +55,7 @@ mod measure;
 mod run;
 mod step;
 mod sync;
+mod system;
 mod tell;
 mod wait;
 
@@ -90,8 +91,10 @@ pub use run::inline::Inline;
 pub use run::running::{Overdue, Ready, Running, Stopper};
 pub use run::setup::Setup;
 pub use step::post::OnPanic;
+pub use system::{Grant, Priority};
 pub use tell::report::{
-    Ending, LaneReport, Latency, Ledger, Report, StageReport, ThreadReport, Unfinished,
+    Ending, LaneReport, Latency, Ledger, MemoryReport, Report, StageReport, ThreadReport,
+    Unfinished,
 };
 pub use wait::idle::Idle;
 

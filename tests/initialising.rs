@@ -258,12 +258,12 @@ fn s09_after_a_failure_no_thread_is_left() {
             let journal = Journal::default();
             let late = Probes::workers("late", &journal).failing_at(3, trouble);
             let early = worker("early", 3, || {
-                assert!(threads_named("s09-left/") > 0, "the count can tell");
+                assert!(threads_named("s09+/") > 0, "the count can tell");
                 |n: u64| n
             });
-            let tract = serial("s09-left", early.then(worker("late", 4, late)));
+            let tract = serial("s09+", early.then(worker("late", 4, late)));
             initialise(&tract, Placement::PerWorker, &journal).expect_err("a factory in trouble");
-            eventually("the system has forgotten the threads", || threads_named("s09-left/") == 0);
+            eventually("the system has forgotten the threads", || threads_named("s09+/") == 0);
         }
     });
 }

@@ -4,9 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// From the bottom up. `ARCHITECTURE.md` says what each is for.
-const LAYERS: [&str; 11] = [
-    "sync", "measure", "wait", "error", "contract", "lane", "step", "describe", "decide", "tell",
-    "run",
+const LAYERS: [&str; 12] = [
+    "sync", "system", "measure", "wait", "error", "contract", "lane", "step", "describe", "decide",
+    "tell", "run",
 ];
 
 fn rank(layer: &str) -> Option<usize> {

@@ -4,8 +4,8 @@ mod common;
 
 use common::{EVERY_WAY, within_a_minute};
 use ringtract::{
-    Error, Idle, NoInput, Placement, Plan, ThreadPlan, Tract, WorkerPlace, final_output, parallel,
-    source, worker,
+    Error, Grant, Idle, NoInput, Placement, Plan, ThreadPlan, Tract, WorkerPlace, final_output,
+    parallel, source, worker,
 };
 
 fn stage(name: &str, size: usize) -> Tract<u64, u64> {
@@ -170,10 +170,11 @@ fn the_report_tells_who_was_pinned() {
         let threads: Vec<_> = report
             .threads
             .iter()
-            .map(|thread| (thread.name.as_str(), thread.core, thread.pinned))
+            .map(|thread| (thread.name.as_str(), thread.core, thread.pinned.clone()))
             .collect();
         // Every core in the list is one that the process may use, so the system has no reason to refuse it.
-        assert_eq!(threads, [("free", None, false), ("pinned", Some(core), true)]);
+        let expected = [("free", None, Grant::NotAsked), ("pinned", Some(core), Grant::Granted)];
+        assert_eq!(threads, expected);
     });
 }
 

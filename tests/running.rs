@@ -324,7 +324,7 @@ fn s16_no_thread_is_left_in_the_system() {
     use common::probe::threads_named;
 
     within_a_minute(|| {
-        let tract = tracing("s16-left", &Count::default());
+        let tract = tracing("s16+", &Count::default());
         let ends: [fn(Running); 3] = [
             drop,
             |running| {
@@ -337,9 +337,9 @@ fn s16_no_thread_is_left_in_the_system() {
         ];
         for end in ends {
             let running = start(&tract, Placement::PerWorker);
-            assert_eq!(threads_named("s16-left/"), 3, "the count can tell");
+            assert_eq!(threads_named("s16+/"), 3, "the count can tell");
             end(running);
-            eventually("the system has forgotten the threads", || threads_named("s16-left/") == 0);
+            eventually("the system has forgotten the threads", || threads_named("s16+/") == 0);
         }
     });
 }

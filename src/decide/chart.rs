@@ -24,9 +24,11 @@ impl fmt::Display for Plan {
         for (number, thread) in threads.iter().enumerate() {
             let core =
                 thread.core.map_or_else(|| "any core".to_owned(), |core| format!("core {core}"));
+            let priority =
+                thread.priority.map_or_else(String::new, |priority| format!(", {priority}"));
             writeln!(
                 f,
-                "thread {number}, {core}, {:?}: {}",
+                "thread {number}, {core}{priority}, {:?}: {}",
                 thread.idle,
                 self.crew(&thread.workers)
             )?;

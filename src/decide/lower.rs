@@ -14,6 +14,7 @@ use crate::error::{Error, MAX_CAPACITY};
 use crate::lane::fork::Fork;
 use crate::lane::track::header_bytes;
 use crate::measure::Measure;
+use crate::system::Priority;
 use crate::wait::idle::Idle;
 
 /// A plan, and what it takes to carry it out.
@@ -38,6 +39,7 @@ pub(crate) struct Defaults {
     pub(crate) capacity: usize,
     pub(crate) idle: Idle,
     pub(crate) pinned: bool,
+    pub(crate) priority: Option<Priority>,
     pub(crate) measure: Measure,
 }
 
@@ -57,6 +59,7 @@ pub(crate) fn lower(
     machine: &Machine,
 ) -> Result<Blueprint, Error> {
     check_capacity("", defaults.capacity)?;
+    check_priority("", defaults.priority)?;
     let mut lowering = Lowering { stages: Vec::new(), parts: Vec::new(), defaults };
     let input = input.map(|kit| lowering.end("input", kit));
     let options = Options::default();
@@ -161,6 +164,7 @@ impl Lowering<'_> {
         if batch == 0 {
             return Err(Error::EmptyBatch { path });
         }
+        check_priority(&path, options.priority)?;
         let blocking = options.blocking.unwrap_or(false);
         // A batch that waits for a worker that blocks would keep back what is done.
         let batch = if blocking { 1 } else { batch };
@@ -173,6 +177,7 @@ impl Lowering<'_> {
             batch,
             request_bytes: kit.request_size(self.defaults.split_lanes()),
             core: options.core,
+            priority: options.priority.or(self.defaults.priority),
             idle: options.idle.unwrap_or(self.defaults.idle),
             blocking,
             on_panic: options.on_panic.unwrap_or_default(),
@@ -193,6 +198,15 @@ fn check_capacity(path: &str, asked: usize) -> Result<(), Error> {
         return Ok(());
     }
     Err(Error::Capacity { path: path.to_owned(), asked })
+}
+
+fn check_priority(path: &str, asked: Option<Priority>) -> Result<(), Error> {
+    match asked {
+        Some(asked) if !asked.is_valid() => {
+            Err(Error::NoSuchPriority { path: path.to_owned(), asked })
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The meshes that the forks come to; notes at the stages behind them whether their workers compete.

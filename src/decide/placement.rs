@@ -5,6 +5,7 @@
 use super::lower::{Defaults, has_steps};
 use super::plan::{StagePlan, ThreadPlan, WorkerPlace};
 use crate::error::Error;
+use crate::system;
 use crate::wait::idle::Idle;
 
 /// Which workers share a thread.
@@ -43,8 +44,7 @@ impl Machine {
     /// The machine this process runs on.
     pub(crate) fn this() -> Self {
         let parallelism = std::thread::available_parallelism().map_or(1, usize::from);
-        let cores = core_affinity::get_core_ids().unwrap_or_default();
-        let mut cores: Vec<usize> = cores.into_iter().map(|core| core.id).collect();
+        let mut cores = system::usable_cores();
         if cores.is_empty() {
             cores = (0..parallelism).collect();
         }
@@ -72,11 +72,9 @@ pub(crate) fn place(
         |(stage, planned)| (0..planned.workers).map(move |worker| WorkerPlace { stage, worker }),
     );
     if let Placement::Inline { .. } = defaults.placement {
-        // The caller's thread, which has a name already.
-        return Ok(vec![ThreadPlan {
-            name: String::new(),
-            ..thread(stages, workers.collect(), None)
-        }]);
+        // The caller's thread, which has a name and a priority already.
+        let caller = thread(stages, workers.collect(), None);
+        return Ok(vec![ThreadPlan { name: String::new(), ..caller }]);
     }
     let asked_for: Vec<usize> = stages.iter().filter_map(|stage| stage.core).collect();
     let mut cores = cores_to_pin(machine, &asked_for);
@@ -113,6 +111,8 @@ pub(crate) fn place(
         let core = threads[at].core;
         let shared =
             core.is_some() && threads.iter().filter(|other| other.core == core).count() > 1;
+        threads[at].priority =
+            threads[at].workers.iter().filter_map(|place| stages[place.stage].priority).max();
         threads[at].idle = idle(stages, &threads[at].workers, outnumbered || shared);
     }
     threads.sort_by_key(|thread| (thread.workers[0].stage, thread.workers[0].worker));
@@ -146,7 +146,7 @@ fn thread(stages: &[StagePlan], workers: Vec<WorkerPlace>, core: Option<usize>) 
             stage.path.clone()
         }
     });
-    ThreadPlan { name, core, idle: idle(stages, &workers, false), workers }
+    ThreadPlan { name, core, priority: None, idle: idle(stages, &workers, false), workers }
 }
 
 /// The most eager strategy among the stages of a thread, stepped down where spinning would fight another thread.

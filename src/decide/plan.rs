@@ -2,6 +2,7 @@
 
 use crate::describe::kit::StageKind;
 use crate::step::post::OnPanic;
+use crate::system::Priority;
 use crate::wait::idle::Idle;
 
 /// What a run of a tract would consist of: stages, lanes, threads, memory. Plain data.
@@ -101,6 +102,8 @@ pub struct StagePlan {
     pub request_bytes: usize,
     /// The core asked for.
     pub core: Option<usize>,
+    /// The priority asked for.
+    pub priority: Option<Priority>,
     /// What its threads do when nothing moves, as asked.
     pub idle: Idle,
     /// Whether it has threads of its own because its workers block.
@@ -131,10 +134,12 @@ pub struct MeshPlan {
 #[cfg_attr(feature = "json", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct ThreadPlan {
-    /// The path of its first worker. The system may show only the beginning of it.
+    /// The path of its first worker. Where the system has room for less, it is given `~` and the end of it.
     pub name: String,
     /// The core it is to be pinned to.
     pub core: Option<usize>,
+    /// The priority it is to have: the highest that its stages ask for.
+    pub priority: Option<Priority>,
     /// What it does when nothing moves, after stepping down where threads outnumber cores.
     pub idle: Idle,
     /// The workers it gives turns to.

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::step::post::{FailureHandler, OnPanic};
+use crate::system::Priority;
 use crate::wait::idle::Idle;
 
 /// Options as written: what is not set is inherited from the group around, and in the end from the run.
@@ -11,6 +12,7 @@ pub(crate) struct Options {
     pub(crate) capacity: Option<usize>,
     pub(crate) batch: Option<usize>,
     pub(crate) core: Option<usize>,
+    pub(crate) priority: Option<Priority>,
     pub(crate) idle: Option<Idle>,
     pub(crate) blocking: Option<bool>,
     pub(crate) on_panic: Option<OnPanic>,
@@ -20,11 +22,21 @@ pub(crate) struct Options {
 
 impl Options {
     pub(crate) fn is_empty(&self) -> bool {
-        let Self { capacity, batch, core, idle, blocking, on_panic, on_failure, close_factory } =
-            self;
+        let Self {
+            capacity,
+            batch,
+            core,
+            priority,
+            idle,
+            blocking,
+            on_panic,
+            on_failure,
+            close_factory,
+        } = self;
         capacity.is_none()
             && batch.is_none()
             && core.is_none()
+            && priority.is_none()
             && idle.is_none()
             && blocking.is_none()
             && on_panic.is_none()
@@ -38,6 +50,7 @@ impl Options {
             capacity: self.capacity.or(outer.capacity),
             batch: self.batch.or(outer.batch),
             core: self.core.or(outer.core),
+            priority: self.priority.or(outer.priority),
             idle: self.idle.or(outer.idle),
             blocking: self.blocking.or(outer.blocking),
             on_panic: self.on_panic.or(outer.on_panic),

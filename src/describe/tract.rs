@@ -229,6 +229,14 @@ impl<I, O> Tract<I, O> {
         self
     }
 
+    /// The priority of the threads of these stages. One with several stages has the highest of them. Whether the system
+    /// allowed it is in the report. Needs the feature `priority`.
+    #[cfg(feature = "priority")]
+    pub fn priority(mut self, priority: crate::system::Priority) -> Self {
+        self.shape.options.priority = Some(priority);
+        self
+    }
+
     /// What the threads of these stages do when nothing moves. A thread with several stages follows the most eager.
     pub fn idle(mut self, idle: Idle) -> Self {
         self.shape.options.idle = Some(idle);

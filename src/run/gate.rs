@@ -24,8 +24,6 @@ struct State {
     running: usize,
     /// Threads that are done, whatever they did.
     done: usize,
-    /// Threads that were pinned as planned.
-    pinned: Vec<usize>,
     open: bool,
     shut: bool,
     error: Option<Error>,
@@ -80,17 +78,6 @@ impl Gate {
     pub(crate) fn shut(&self) {
         lock(&self.state).shut = true;
         self.changed.notify_all();
-    }
-
-    /// Thread: was pinned to the core that its plan names.
-    pub(crate) fn pinned(&self, thread: usize) {
-        lock(&self.state).pinned.push(thread);
-    }
-
-    /// Which of `threads` were pinned.
-    pub(crate) fn which_pinned(&self, threads: usize) -> Vec<bool> {
-        let state = lock(&self.state);
-        (0..threads).map(|thread| state.pinned.contains(&thread)).collect()
     }
 
     pub(crate) fn count_done(&self) -> usize {

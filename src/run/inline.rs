@@ -5,14 +5,14 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::running::{Stopper, ending, receiver_post};
-use super::setup::thread_reports;
+use super::spawn::thread_reports;
 use super::thread::{Recruit, Seat};
 use super::wiring::{Books, WiredStep};
 use crate::decide::plan::Plan;
 use crate::error::Error;
 use crate::step::Turn;
 use crate::step::post::StagePost;
-use crate::tell::report::Report;
+use crate::tell::report::{MemoryReport, Report};
 use crate::wait::idle::{Idle, Waiter};
 
 /// A run on the caller's thread: it moves only inside [`turn`](Self::turn) and [`finish`](Self::finish).
@@ -136,6 +136,10 @@ impl Inline {
         }
         let threads = thread_reports(&self.books, &[]);
         self.books.report(ending(&self.books.control), self.started.elapsed(), threads, Vec::new())
+    }
+
+    pub(crate) fn set_memory(&mut self, memory: MemoryReport) {
+        self.books.memory = memory;
     }
 
     pub(crate) fn output_post(&self) -> Option<Arc<StagePost>> {

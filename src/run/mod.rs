@@ -4,5 +4,6 @@ pub(crate) mod gate;
 pub(crate) mod inline;
 pub(crate) mod running;
 pub(crate) mod setup;
+pub(crate) mod spawn;
 pub(crate) mod thread;
 pub(crate) mod wiring;

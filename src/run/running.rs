@@ -1,12 +1,12 @@
 //! The life of a run on threads: initialised, running, over. Each is a type, made from the one before.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::gate::Gate;
-use super::setup::thread_reports;
+use super::spawn::{Settled, thread_reports};
 use super::wiring::Books;
 use crate::decide::plan::Plan;
 use crate::describe::kit::StageKind;
@@ -14,23 +14,25 @@ use crate::error::Error;
 use crate::measure::tally::Phase;
 use crate::step::control::Control;
 use crate::step::post::StagePost;
+use crate::sync::lock;
 use crate::tell::report::{Ending, Report, Unfinished};
 
 /// The threads of a run.
 pub(crate) struct Threads {
     pub(crate) gate: Arc<Gate>,
     pub(crate) handles: Vec<JoinHandle<()>>,
+    /// What each got from the system, as far as it has asked.
+    pub(crate) settled: Arc<Mutex<Vec<Settled>>>,
 }
 
 impl Threads {
-    /// Waits for every thread; tells which were pinned.
-    pub(crate) fn join(self) -> Vec<bool> {
-        let pinned = self.gate.which_pinned(self.handles.len());
+    /// Waits for every thread; tells what they got from the system.
+    pub(crate) fn join(self) -> Vec<Settled> {
         for handle in self.handles {
             // A thread contains every panic, so there is none to pass on.
             let _ = handle.join();
         }
-        pinned
+        lock(&self.settled).clone()
     }
 }
 
@@ -160,8 +162,8 @@ impl Running {
         }
         let unfinished = watch.unfinished(&books);
         // Those that are stuck are left behind.
-        let pinned = threads.gate.which_pinned(count);
-        let threads = thread_reports(&books, &pinned);
+        let settled = lock(&threads.settled).clone();
+        let threads = thread_reports(&books, &settled);
         let report = books.report(Ending::GivenUp, self.started.elapsed(), threads, unfinished);
         Err(Overdue { report: Box::new(report) })
     }
@@ -178,11 +180,11 @@ pub(crate) fn receiver_post(books: &Books) -> Option<Arc<StagePost>> {
 }
 
 fn report(threads: Threads, books: &Books, started: Instant) -> Report {
-    let pinned = threads.join();
+    let settled = threads.join();
     books.report(
         ending(&books.control),
         started.elapsed(),
-        thread_reports(books, &pinned),
+        thread_reports(books, &settled),
         Vec::new(),
     )
 }

@@ -2,14 +2,10 @@
 
 use std::sync::Arc;
 
-use core_affinity::CoreId;
-
-use super::gate::Gate;
 use super::inline::Inline;
-use super::running::{Ready, Threads};
-use super::thread::{Crew, Recruit};
-use super::wiring::{Books, WiredStep, wire};
-
+use super::running::Ready;
+use super::spawn::spawn;
+use super::wiring::wire;
 use crate::contract::failure::FailureKind;
 use crate::contract::request::Request;
 use crate::decide::lower::{Blueprint, Defaults, lower};
@@ -22,7 +18,8 @@ use crate::error::{Error, panic_message};
 use crate::lane::receiver::Receiver;
 use crate::measure::Measure;
 use crate::step::post::StagePost;
-use crate::tell::report::{Report, ThreadReport};
+use crate::system::{self, Grant};
+use crate::tell::report::{MemoryReport, Report};
 use crate::wait::idle::{Idle, Waiter};
 
 impl<I: Send + 'static, O: Send + 'static> Tract<I, O> {
@@ -35,8 +32,10 @@ impl<I: Send + 'static, O: Send + 'static> Tract<I, O> {
                 capacity: Setup::<I, O>::DEFAULT_CAPACITY,
                 idle: Idle::default(),
                 pinned: false,
+                priority: None,
                 measure: Measure::default(),
             },
+            locked: false,
         }
     }
 
@@ -88,6 +87,8 @@ impl<O: Send + 'static> Tract<NoInput, O> {
 pub struct Setup<'a, I, O> {
     tract: &'a Tract<I, O>,
     defaults: Defaults,
+    /// Whether memory is to be locked.
+    locked: bool,
 }
 
 impl<I: Send + 'static, O: Send + 'static> Setup<'_, I, O> {
@@ -115,6 +116,37 @@ impl<I: Send + 'static, O: Send + 'static> Setup<'_, I, O> {
     /// Pins every thread, to the cores the process may use in turn. Whether the system did it is in the report.
     pub fn pinned(mut self) -> Self {
         self.defaults.pinned = true;
+        self
+    }
+
+    /// The priority of threads whose stages ask for none. Whether the system allowed it is in the report. Needs the
+    /// feature `priority`.
+    ///
+    /// ```
+    /// use ringtract::{Grant, Placement, Priority, source};
+    ///
+    /// let tract = source("numbers", 1, || 0..9_u64);
+    /// let setup = tract.setup().placement(Placement::PerWorker).priority(Priority::Fifo(50));
+    /// let report = setup.run(drop)?;
+    /// match &report.threads[0].prioritised {
+    ///     Grant::Granted => println!("runs before everything that is not real-time"),
+    ///     Grant::Refused(reason) => println!("runs like any other thread: {reason}"),
+    ///     Grant::NotAsked => unreachable!("it was"),
+    /// }
+    /// # Ok::<(), ringtract::Error>(())
+    /// ```
+    #[cfg(feature = "priority")]
+    pub fn priority(mut self, priority: system::Priority) -> Self {
+        self.defaults.priority = Some(priority);
+        self
+    }
+
+    /// Locks the memory that the process has once every worker is made, so that it is neither paged out nor first
+    /// touched later: rings, stacks, and what workers allocated as they were made. It stays locked to the end of the
+    /// process; what is allocated later is not. Whether the system allowed it is in the report; on Linux it takes the
+    /// right `CAP_IPC_LOCK`, or a limit `RLIMIT_MEMLOCK` that is large enough for everything.
+    pub fn lock_memory(mut self) -> Self {
+        self.locked = true;
         self
     }
 
@@ -174,17 +206,31 @@ impl<I: Send + 'static, O: Send + 'static> Setup<'_, I, O> {
         input: Option<Arc<dyn Kit>>,
         output: Option<Arc<dyn Kit>>,
     ) -> Result<Ready, Error> {
-        if matches!(self.defaults.placement, Placement::Inline { .. }) {
+        if self.seed().is_some() {
             return Err(Error::InlineNeedsCaller);
         }
-        let (steps, books) = wire(self.blueprint(input, output)?, &self.defaults)?;
+        let (steps, mut books) = wire(self.blueprint(input, output)?, &self.defaults)?;
         let count = steps.len();
         let threads = spawn(steps, &books)?;
         if let Err(error) = threads.gate.await_made(count) {
             threads.join();
             return Err(error);
         }
+        books.memory = self.memory();
         Ok(Ready::new(threads, books))
+    }
+
+    /// Sees to the memory of a run whose workers are made.
+    fn memory(&self) -> MemoryReport {
+        MemoryReport { locked: if self.locked { system::lock_memory() } else { Grant::NotAsked } }
+    }
+
+    /// The seed of an inline placement.
+    fn seed(&self) -> Option<u64> {
+        match self.defaults.placement {
+            Placement::Inline { seed } => Some(seed),
+            _ => None,
+        }
     }
 
     fn inline(
@@ -192,14 +238,13 @@ impl<I: Send + 'static, O: Send + 'static> Setup<'_, I, O> {
         input: Option<Arc<dyn Kit>>,
         output: Option<Arc<dyn Kit>>,
     ) -> Result<Inline, Error> {
-        let seed = match self.defaults.placement {
-            Placement::Inline { seed } => seed,
-            _ => 0,
-        };
+        let seed = self.seed().unwrap_or(0);
         let defaults = Defaults { placement: Placement::Inline { seed }, ..self.defaults.clone() };
         let blueprint = lower(&self.tract.shape, input, output, &defaults, &Machine::this())?;
         let (steps, books) = wire(blueprint, &defaults)?;
-        Inline::new(steps, books, seed)
+        let mut inline = Inline::new(steps, books, seed)?;
+        inline.set_memory(self.memory());
+        Ok(inline)
     }
 }
 
@@ -231,7 +276,7 @@ impl<O: Send + 'static> Setup<'_, NoInput, O> {
     /// Whatever prevents the start. What goes wrong later is in the report.
     pub fn run(&self, sink: impl FnMut(O)) -> Result<Report, Error> {
         let (output, receiver) = receiver();
-        if matches!(self.defaults.placement, Placement::Inline { .. }) {
+        if self.seed().is_some() {
             let mut inline = self.init_inline(output)?;
             let mut delivery = Delivery::new(receiver, sink, inline.output_post());
             let mut waiter = Waiter::new(Idle::Yield);
@@ -288,62 +333,4 @@ fn hand_over<O>(sink: &mut impl FnMut(O), post: Option<&StagePost>, request: Req
         }
         panics.into_iter().for_each(|message| post.fail(0, FailureKind::CleanupPanicked, message));
     }
-}
-
-/// Starts the threads of a plan. If the system refuses one, those that run are sent home.
-fn spawn(steps: Vec<WiredStep>, books: &Books) -> Result<Threads, Error> {
-    let gate = Arc::new(Gate::default());
-    let mut recruits: Vec<Option<(usize, WiredStep)>> =
-        steps.into_iter().enumerate().map(Some).collect();
-    let mut threads = Threads { gate: Arc::clone(&gate), handles: Vec::new() };
-    for (at, plan) in books.plan.threads.iter().enumerate() {
-        let mut builders = Vec::with_capacity(plan.workers.len());
-        for recruit in &mut recruits {
-            let is_mine =
-                recruit.as_ref().is_some_and(|(_, step)| plan.workers.contains(&step.place));
-            if let Some((number, WiredStep { place, builder })) = recruit.take_if(|_| is_mine) {
-                let stage = Arc::clone(&books.posts[place.stage]);
-                builders.push((number, Recruit { builder, stage, worker: place.worker }));
-            }
-        }
-        let crew = Crew {
-            gate: Arc::clone(&gate),
-            control: Arc::clone(&books.control),
-            idle: plan.idle,
-            doorbell: books.doorbells[at].clone(),
-            builders,
-        };
-        let (core, pinned) = (plan.core, Arc::clone(&gate));
-        let body = move || {
-            if core.is_some_and(|id| core_affinity::set_for_current(CoreId { id })) {
-                pinned.pinned(at);
-            }
-            crew.run();
-        };
-        match std::thread::Builder::new().name(plan.name.replace('\0', "")).spawn(body) {
-            Ok(handle) => threads.handles.push(handle),
-            Err(source) => {
-                gate.shut();
-                threads.join();
-                return Err(Error::Thread { name: plan.name.clone(), source });
-            }
-        }
-    }
-    Ok(threads)
-}
-
-/// What the threads of a plan got, given which of them were pinned.
-pub(crate) fn thread_reports(books: &Books, pinned: &[bool]) -> Vec<ThreadReport> {
-    let threads = books.plan.threads.iter().zip(&books.doorbells).enumerate();
-    threads
-        .map(|(at, (thread, doorbell))| ThreadReport {
-            name: thread.name.clone(),
-            core: thread.core,
-            pinned: pinned.get(at).copied().unwrap_or(false),
-            idle: thread.idle,
-            parks: doorbell.as_ref().map_or(0, |doorbell| doorbell.parks()),
-            late_wakes: doorbell.as_ref().map_or(0, |doorbell| doorbell.late_wakes()),
-            workers: thread.workers.clone(),
-        })
-        .collect()
 }

@@ -20,7 +20,8 @@ use crate::step::control::Control;
 use crate::step::post::{Post, StagePost};
 use crate::sync::{AtomicUsize, lock};
 use crate::tell::report::{
-    Ending, LaneReport, Latency, Ledger, Report, StageReport, ThreadReport, Unfinished,
+    Ending, LaneReport, Latency, Ledger, MemoryReport, Report, StageReport, ThreadReport,
+    Unfinished,
 };
 use crate::wait::doorbell::Doorbell;
 
@@ -39,6 +40,7 @@ pub(crate) struct Books {
     pub(crate) tallies: Vec<Vec<Arc<CachePadded<StepTally>>>>,
     /// By thread: what wakes it, if it parks.
     pub(crate) doorbells: Vec<Option<Arc<Doorbell>>>,
+    pub(crate) memory: MemoryReport,
     lanes: Vec<WiredLane>,
     forks: Vec<Fork>,
 }
@@ -94,7 +96,8 @@ pub(crate) fn wire(
 
     let lanes = weaver.lanes;
     let forks = parts.into_iter().map(|parts| parts.fork).collect();
-    Ok((steps, Books { plan, control, posts, tallies, doorbells, lanes, forks }))
+    let memory = MemoryReport::default();
+    Ok((steps, Books { plan, control, posts, tallies, doorbells, memory, lanes, forks }))
 }
 
 /// Enters every factory, or none.
@@ -270,8 +273,19 @@ impl Books {
             self.posts.iter().flat_map(|post| lock(&post.failures).clone()).collect();
         let imbalances =
             if unfinished.is_empty() { self.imbalances(&stages, &lanes) } else { Vec::new() };
-        let plan = self.plan.clone();
-        Report { plan, ending, elapsed, stages, lanes, threads, failures, unfinished, imbalances }
+        let (plan, memory) = (self.plan.clone(), self.memory.clone());
+        Report {
+            plan,
+            ending,
+            elapsed,
+            stages,
+            lanes,
+            threads,
+            memory,
+            failures,
+            unfinished,
+            imbalances,
+        }
     }
 
     fn stage_report(&self, stage: usize) -> StageReport {

@@ -8,6 +8,7 @@ use crate::contract::failure::Failure;
 use crate::decide::plan::{Plan, WorkerPlace};
 use crate::describe::kit::StageKind;
 use crate::measure::tally::{LaneTally, Phase, StepTally};
+use crate::system::{Grant, Priority};
 use crate::wait::idle::Idle;
 
 /// What a run came to: where every request went, how long things took, what went wrong, what ran where.
@@ -29,6 +30,8 @@ pub struct Report {
     pub lanes: Vec<LaneReport>,
     /// The threads, in the order of the plan.
     pub threads: Vec<ThreadReport>,
+    /// What was asked for the memory.
+    pub memory: MemoryReport,
     /// What went wrong in user code, one for each different message of a stage.
     pub failures: Vec<Failure>,
     /// Workers that had not ended when a deadline passed. Their counts are as of then.
@@ -241,10 +244,16 @@ impl LaneReport {
 pub struct ThreadReport {
     /// Its name, whole.
     pub name: String,
+    /// What the system shows of it, where it says: on Linux 15 bytes, `~` and the end of a longer name.
+    pub shown_name: Option<String>,
     /// The core it asked to be pinned to.
     pub core: Option<usize>,
-    /// Whether the system pinned it there.
-    pub pinned: bool,
+    /// Whether the system pinned it there, and it still was when the thread ended.
+    pub pinned: Grant,
+    /// The priority it asked for.
+    pub priority: Option<Priority>,
+    /// Whether the system gave it that.
+    pub prioritised: Grant,
     /// What it did when nothing moved.
     pub idle: Idle,
     /// Times that it parked.
@@ -254,6 +263,15 @@ pub struct ThreadReport {
     pub late_wakes: u64,
     /// The workers it gave turns to.
     pub workers: Vec<WorkerPlace>,
+}
+
+/// What was asked for the memory of a run, and got.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "json", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct MemoryReport {
+    /// Whether what the process had once every worker was made is locked.
+    pub locked: Grant,
 }
 
 /// A worker that had not ended when a deadline passed.

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::report::{Ending, LaneReport, Latency, Report, StageReport};
+use crate::system::Grant;
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -14,15 +15,7 @@ impl fmt::Display for Report {
         writeln!(f, "{ending} after {:.3?}", self.elapsed)?;
         self.stage_table().fmt(f)?;
         self.lane_table().fmt(f)?;
-        for thread in &self.threads {
-            match (thread.core, thread.pinned) {
-                (Some(core), true) => writeln!(f, "thread {}: pinned to core {core}", thread.name)?,
-                (Some(core), false) => {
-                    writeln!(f, "thread {}: asked for core {core}, NOT pinned", thread.name)?;
-                }
-                (None, _) => {}
-            }
-        }
+        self.tell_threads(f)?;
         for failure in &self.failures {
             writeln!(f, "failure: {failure}")?;
         }
@@ -51,6 +44,28 @@ impl fmt::Display for Report {
 }
 
 impl Report {
+    /// What was asked of the system and what came of it; refusals are never left out.
+    fn tell_threads(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for thread in &self.threads {
+            let who = format!("thread {}", thread.name);
+            if let Some(core) = thread.core {
+                let asked = format!("pinned to core {core}");
+                writeln!(f, "{}", answered(&who, &asked, &thread.pinned))?;
+            }
+            if let Some(priority) = thread.priority {
+                writeln!(
+                    f,
+                    "{}",
+                    answered(&who, &format!("under {priority}"), &thread.prioritised)
+                )?;
+            }
+        }
+        if self.memory.locked != Grant::NotAsked {
+            writeln!(f, "{}", answered("memory", &"locked", &self.memory.locked))?;
+        }
+        Ok(())
+    }
+
     fn stage_table(&self) -> Table {
         let header = [
             "stage",
@@ -113,6 +128,15 @@ impl StageReport {
         row.extend([work.p50, work.p99, work.p999, work.max].map(|nanos| time(work, nanos)));
         row.extend([age.p50, age.p99, age.max].map(|nanos| time(age, nanos)));
         row
+    }
+}
+
+/// What was asked of the system, and its answer.
+fn answered(who: &str, asked: &dyn fmt::Display, grant: &Grant) -> String {
+    match grant {
+        Grant::Granted => format!("{who}: {asked}"),
+        Grant::Refused(reason) => format!("{who}: asked to be {asked}, REFUSED: {reason}"),
+        Grant::NotAsked => format!("{who}: {asked} planned, not asked for yet"),
     }
 }
 
