@@ -43,6 +43,11 @@ pub enum Error {
         /// The cores there are to choose from.
         cores: Vec<usize>,
     },
+    /// A stage that asks for cores, and names none.
+    NoCores {
+        /// The path of the stage.
+        path: String,
+    },
     /// A priority that no thread can have.
     NoSuchPriority {
         /// The path of the stage; empty for the run's own setting.
@@ -115,6 +120,9 @@ impl fmt::Display for Error {
                     f,
                     "stage `{path}` asks for core {core}, but this process may use {cores:?}: choose one of them"
                 )
+            }
+            Self::NoCores { path } => {
+                write!(f, "stage `{path}` asks for cores but names none: name at least 1")
             }
             Self::NoSuchPriority { path, asked } => {
                 let who =

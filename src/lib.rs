@@ -75,8 +75,11 @@ pub use contract::worker::{
     FilterMap, FlatMap, Outcome, OutcomeOf, SharedWorker, TryMap, Worker, filter_map, flat_map,
     outcome, try_map,
 };
+pub use decide::machine::{Core, Machine};
 pub use decide::placement::Placement;
-pub use decide::plan::{GroupKind, MeshPlan, Plan, PlanNode, StagePlan, ThreadPlan, WorkerPlace};
+pub use decide::plan::{
+    Crowd, GroupKind, MeshPlan, Plan, PlanNode, StagePlan, StepDown, ThreadPlan, WorkerPlace,
+};
 pub use describe::ends::{
     Collected, InputEnd, OutputEnd, collect, feed, final_output, for_each, input, output, receiver,
 };

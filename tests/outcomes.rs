@@ -5,13 +5,10 @@ mod common;
 use std::fs;
 
 use common::within_a_minute;
-use ringtract::{Error, Grant, NoInput, Placement, Report, Tract, source, worker};
+use ringtract::{Error, Grant, Idle, Machine, NoInput, Placement, Report, Tract, source, worker};
 
 fn cores() -> Vec<usize> {
-    match stage("nowhere", 1).on_core(usize::MAX).plan() {
-        Err(Error::NoSuchCore { cores, .. }) => cores,
-        other => panic!("{other:?}"),
-    }
+    Machine::this().cores.iter().map(|core| core.id).collect()
 }
 
 fn stage(name: &str, size: usize) -> Tract<u64, u64> {
@@ -77,23 +74,26 @@ fn the_workers_of_a_pool_can_be_told_apart() {
 #[test]
 fn a_pinned_worker_runs_where_the_report_says() {
     within_a_minute(|| {
-        for core in cores() {
-            let where_am_i = || {
-                |_: u64| {
-                    let status = own("status");
-                    let lines = status.lines();
-                    let line =
-                        lines.filter_map(|line| line.strip_prefix("Cpus_allowed_list:")).next();
-                    line.expect("Linux tells").trim().parse::<usize>().expect("a single core")
-                }
-            };
-            let tract = source("numbers", 1, || 0..10_u64)
-                .then(worker("pinned", 2, where_am_i).on_core(core));
-            let report = tract.run(|seen| assert_eq!(seen, core)).expect("starts");
-            assert!(report.failures.is_empty(), "{report}");
-            let line = format!("thread pinned[0]: pinned to core {core}");
-            assert!(report.to_string().contains(&line), "{report}");
+        let cores = cores();
+        let where_am_i = || {
+            |_: u64| {
+                let status = own("status");
+                let line = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:"));
+                line.expect("Linux tells").trim().parse::<usize>().expect("a single core")
+            }
+        };
+        let tract = source("numbers", 1, || 0..100_u64)
+            .then(worker("pool", 2 * cores.len() + 1, where_am_i).on_cores(cores.clone()));
+        let mut seen = Vec::new();
+        let report = tract.run(|core| seen.push(core)).expect("starts");
+        let asked: Vec<_> = report.threads.iter().filter_map(|thread| thread.core).collect();
+        assert_eq!(asked, cores, "one thread for each");
+        assert!(seen.iter().all(|core| cores.contains(core)), "{seen:?}");
+        for thread in report.threads.iter().filter(|thread| thread.core.is_some()) {
+            assert!(thread.pinned.is_granted(), "{report}");
         }
+        let line = format!("thread pool[0]: pinned to core {}", cores[0]);
+        assert!(report.to_string().contains(&line), "{report}");
     });
 }
 
@@ -131,10 +131,46 @@ fn a_pin_that_did_not_hold_is_told() {
     });
 }
 
+#[test]
+fn no_cores_at_all_are_refused() {
+    let refused = stage("pool", 2).on_cores([]).plan();
+    let Err(error @ Error::NoCores { .. }) = refused else { panic!("{refused:?}") };
+    assert_eq!(error.to_string(), "stage `pool` asks for cores but names none: name at least 1");
+}
+
+#[test]
+fn a_thousand_threads_are_asked_for_and_as_many_as_workers_are_got() {
+    within_a_minute(|| {
+        let tract = source("numbers", 1, || 0..100_u64).then(stage("pool", 6));
+        let setup = tract.setup().placement(Placement::Threads(1_000));
+        let report = setup.run(drop).expect("starts");
+        assert_eq!(report.threads.len(), 7);
+        assert!(
+            report.to_string().contains("placement: Threads(1000) asked, 7 threads"),
+            "{report}"
+        );
+    });
+}
+
+#[test]
+fn stepping_down_is_told_with_its_reason() {
+    within_a_minute(|| {
+        let tract = source("numbers", 1, || 0..100_u64).then(stage("pool", 64)).idle(Idle::Spin);
+        let report = run(&tract);
+        let at_once = Machine::this().threads_at_once();
+        let text = report.to_string();
+        let reason = format!("Spin asked, but 65 threads where {at_once} can run at once");
+        if at_once < 65 {
+            assert!(report.threads.iter().all(|thread| thread.idle != Idle::Spin), "{text}");
+            assert!(text.contains(&format!("thread numbers and 64 like it: {reason}")), "{text}");
+        }
+    });
+}
+
 #[cfg(feature = "priority")]
 mod priority {
     use super::{cores, own, run, stage, within_a_minute};
-    use ringtract::{Error, Grant, Placement, Priority, source, worker};
+    use ringtract::{Crowd, Error, Grant, Idle, Machine, Placement, Priority, source, worker};
 
     /// The scheduling policy and the real-time priority that the kernel has noted for the thread that asks.
     fn scheduling(_: u64) -> (u64, u64) {
@@ -186,6 +222,25 @@ mod priority {
         assert!(plan.to_string().contains(", SCHED_FIFO 9, "), "{plan}");
         let inline = setup.placement(Placement::Inline { seed: 1 }).plan().expect("a plan");
         assert_eq!(inline.threads[0].priority, None, "the caller's thread is left alone");
+    }
+
+    #[test]
+    fn urgent_threads_do_not_spin_on_every_core() {
+        let cores = cores().len();
+        let tract = source("numbers", cores, || 0..1_u64).idle(Idle::Spin);
+        let setup = tract.setup().placement(Placement::PerWorker);
+        let plan = setup.plan().expect("a plan");
+        let fits = plan.threads.iter().all(|thread| thread.idle == Idle::Spin);
+        assert!(fits || Machine::this().threads_at_once() < cores, "{plan}");
+        let plan = setup.priority(Priority::Fifo(1)).plan().expect("a plan");
+        for thread in &plan.threads {
+            let down = thread.step_down.expect("it stepped down");
+            if let Crowd::Urgent { threads, .. } = down.crowd {
+                assert_eq!(threads, cores);
+                let told = format!("{cores} real-time threads would leave none of {cores} cores");
+                assert!(plan.to_string().contains(&told), "{plan}");
+            }
+        }
     }
 
     #[test]

@@ -26,9 +26,10 @@ impl fmt::Display for Plan {
                 thread.core.map_or_else(|| "any core".to_owned(), |core| format!("core {core}"));
             let priority =
                 thread.priority.map_or_else(String::new, |priority| format!(", {priority}"));
+            let step_down = thread.step_down.map_or_else(String::new, |down| format!(" ({down})"));
             writeln!(
                 f,
-                "thread {number}, {core}{priority}, {:?}: {}",
+                "thread {number}, {core}{priority}, {:?}{step_down}: {}",
                 thread.idle,
                 self.crew(&thread.workers)
             )?;

@@ -5,9 +5,10 @@
 
 use std::sync::Arc;
 
-use super::placement::{Machine, Placement, place};
+use super::machine::Machine;
+use super::placement::{Placement, place};
 use super::plan::{GroupKind, MeshPlan, Plan, PlanNode, StagePlan};
-use crate::describe::kit::{Kit, StageKind};
+use crate::describe::kit::Kit;
 use crate::describe::options::Options;
 use crate::describe::shape::{Form, Shape};
 use crate::error::{Error, MAX_CAPACITY};
@@ -75,7 +76,8 @@ pub(crate) fn lower(
     let meshes = join(&stages, &mut parts, defaults.split_lanes());
     let tree = with_ends(node, shape, input, output);
     let threads = place(&stages, defaults, machine)?;
-    Ok(Blueprint { plan: Plan { tree, stages, meshes, threads }, stages: parts })
+    let placement = defaults.placement;
+    Ok(Blueprint { plan: Plan { tree, stages, meshes, placement, threads }, stages: parts })
 }
 
 struct Lowering<'a> {
@@ -164,6 +166,10 @@ impl Lowering<'_> {
         if batch == 0 {
             return Err(Error::EmptyBatch { path });
         }
+        let cores = options.cores.clone().unwrap_or_default();
+        if cores.is_empty() && options.cores.is_some() {
+            return Err(Error::NoCores { path });
+        }
         check_priority(&path, options.priority)?;
         let blocking = options.blocking.unwrap_or(false);
         // A batch that waits for a worker that blocks would keep back what is done.
@@ -176,7 +182,7 @@ impl Lowering<'_> {
             capacity,
             batch,
             request_bytes: kit.request_size(self.defaults.split_lanes()),
-            core: options.core,
+            cores,
             priority: options.priority.or(self.defaults.priority),
             idle: options.idle.unwrap_or(self.defaults.idle),
             blocking,
@@ -247,9 +253,4 @@ fn with_ends(
         }
         node => node,
     }
-}
-
-/// Whether a stage has workers that a thread runs.
-pub(crate) fn has_steps(stage: &StagePlan) -> bool {
-    stage.kind != StageKind::Receiver
 }

@@ -1,22 +1,31 @@
 //! Placement: which workers share a thread, and which core that thread is pinned to.
 //!
-//! A pure function of the plan, what was asked, and the machine.
+//! A pure function of the plan, what was asked, and the machine. Workers that ask for a core share a thread there;
+//! workers that block have a thread each; the rest, in the order written, is cut into contiguous pieces with a thread
+//! each.
 
-use super::lower::{Defaults, has_steps};
+use super::crowding::step_down;
+use super::lower::Defaults;
+use super::machine::{Core, Machine};
 use super::plan::{StagePlan, ThreadPlan, WorkerPlace};
 use crate::error::Error;
-use crate::system;
-use crate::wait::idle::Idle;
 
 /// Which workers share a thread.
 ///
-/// Stages that ask for a core, and stages marked as blocking, have threads of their own whatever is said here. The
-/// same tract gives the same results under every placement; only the order in which workers of a pool finish differs.
+/// Stages that ask for a core, and stages marked as blocking, have threads of their own whatever is said here, except
+/// inline. The same tract gives the same results under every placement; only the order in which workers of a pool finish
+/// differs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[cfg_attr(feature = "json", derive(serde::Serialize))]
 #[non_exhaustive]
 pub enum Placement {
-    /// As many threads as the process may use cores, and no more than there are workers; neighbours share.
+    /// As many threads as there are cores for, and no more than there are workers; neighbours share.
+    ///
+    /// There are cores for as many threads as the process may run at once, by its mask and its quota of time (1.5 cores
+    /// are 1 thread), less those that stages ask for. Where the process may use 4 cores or more, one that is not isolated
+    /// is left to the system. Threads of blocking stages come on top. Isolated cores are used by pinning, since the
+    /// system puts nobody there by itself; other threads are pinned if the run is
+    /// [`pinned`](crate::Setup::pinned).
     #[default]
     Auto,
     /// A thread for each worker.
@@ -31,112 +40,118 @@ pub enum Placement {
     },
 }
 
-/// What a placement needs to know of the machine.
-#[derive(Debug, Clone)]
-pub(crate) struct Machine {
-    /// The cores this process may use, by number. Never empty.
-    pub(crate) cores: Vec<usize>,
-    /// Threads that can run at once: the cores, or fewer where the process has a quota of time.
-    pub(crate) parallelism: usize,
-}
-
-impl Machine {
-    /// The machine this process runs on.
-    pub(crate) fn this() -> Self {
-        let parallelism = std::thread::available_parallelism().map_or(1, usize::from);
-        let mut cores = system::usable_cores();
-        if cores.is_empty() {
-            cores = (0..parallelism).collect();
-        }
-        let parallelism = parallelism.min(cores.len());
-        Self { cores, parallelism }
-    }
-}
-
 /// Places every worker that has a step.
 pub(crate) fn place(
     stages: &[StagePlan],
     defaults: &Defaults,
     machine: &Machine,
 ) -> Result<Vec<ThreadPlan>, Error> {
-    if let Some(stage) =
-        stages.iter().find(|stage| stage.core.is_some_and(|core| !machine.cores.contains(&core)))
-    {
-        return Err(Error::NoSuchCore {
-            path: stage.path.clone(),
-            core: stage.core.unwrap_or_default(),
-            cores: machine.cores.clone(),
-        });
-    }
-    let workers = stages.iter().enumerate().filter(|(_, stage)| has_steps(stage)).flat_map(
+    check_cores(stages, machine)?;
+    let workers = stages.iter().enumerate().filter(|(_, stage)| stage.has_steps()).flat_map(
         |(stage, planned)| (0..planned.workers).map(move |worker| WorkerPlace { stage, worker }),
     );
     if let Placement::Inline { .. } = defaults.placement {
-        // The caller's thread, which has a name and a priority already.
+        // The caller's thread, which has a name, a mask and a priority already.
         let caller = thread(stages, workers.collect(), None);
-        return Ok(vec![ThreadPlan { name: String::new(), ..caller }]);
+        return Ok(vec![ThreadPlan { name: String::new(), priority: None, ..caller }]);
     }
-    let asked_for: Vec<usize> = stages.iter().filter_map(|stage| stage.core).collect();
-    let mut cores = cores_to_pin(machine, &asked_for);
-    let mut next_core = || defaults.pinned.then(|| cores.next()).flatten();
-    let (mut pinned, mut own, mut free) = (Vec::<ThreadPlan>::new(), Vec::new(), Vec::new());
-    for place in workers {
-        let stage = &stages[place.stage];
-        if stage.blocking {
-            own.push(place);
-        } else if let Some(core) = stage.core {
-            match pinned.iter_mut().find(|thread| thread.core == Some(core)) {
-                Some(thread) => thread.workers.push(place),
-                None => pinned.push(thread(stages, vec![place], Some(core))),
-            }
-        } else {
-            free.push(place);
-        }
-    }
-    let count = match defaults.placement {
-        Placement::Auto => machine.parallelism,
-        Placement::Threads(0) => return Err(Error::NoThreads),
-        Placement::Threads(count) => count,
-        Placement::PerWorker | Placement::Inline { .. } => free.len(),
+    let Parts { pinned, mut own, free } = Parts::of(stages, workers);
+    let asked_for = |threads: &[ThreadPlan]| -> Vec<usize> {
+        threads.iter().filter_map(|thread| thread.core).collect()
     };
-    let mut threads: Vec<ThreadPlan> =
-        pieces(&free, count).map(|piece| thread(stages, piece.to_vec(), next_core())).collect();
-    threads.extend(pinned);
-    threads.extend(own.into_iter().map(|place: WorkerPlace| {
-        let core = stages[place.stage].core.or_else(&mut next_core);
-        thread(stages, vec![place], core)
-    }));
-    let outnumbered = threads.len() > machine.parallelism;
-    for at in 0..threads.len() {
-        let core = threads[at].core;
-        let shared =
-            core.is_some() && threads.iter().filter(|other| other.core == core).count() > 1;
-        threads[at].priority =
-            threads[at].workers.iter().filter_map(|place| stages[place.stage].priority).max();
-        threads[at].idle = idle(stages, &threads[at].workers, outnumbered || shared);
+    let mut taken = asked_for(&pinned);
+    let pieces = even_pieces(&free, count(defaults.placement, free.len(), machine, &taken)?);
+    taken.extend(asked_for(&own));
+    let line = machine.line_up(pieces.len(), &taken);
+    let pieces = pieces.into_iter().zip(line).map(|(piece, core)| {
+        thread(stages, piece, is_to_be_pinned(&core, defaults).then_some(core.id))
+    });
+    let mut threads: Vec<ThreadPlan> = pieces.chain(pinned).collect();
+    if defaults.pinned {
+        taken.extend(asked_for(&threads));
+        let line = machine.line_up(own.len(), &taken);
+        let rest = own.iter_mut().filter(|thread| thread.core.is_none());
+        rest.zip(line).for_each(|(thread, core)| thread.core = Some(core.id));
     }
+    threads.extend(own);
     threads.sort_by_key(|thread| (thread.workers[0].stage, thread.workers[0].worker));
+    step_down(stages, &mut threads, machine);
     Ok(threads)
 }
 
-/// The cores for threads that did not ask for one, those first that nobody asked for.
-fn cores_to_pin(machine: &Machine, asked_for: &[usize]) -> impl Iterator<Item = usize> {
-    let (taken, mut cores): (Vec<usize>, Vec<usize>) =
-        machine.cores.iter().partition(|core| asked_for.contains(core));
-    cores.extend(taken);
-    cores.into_iter().cycle()
+/// Workers by what decides on their thread.
+#[derive(Default)]
+struct Parts {
+    /// Threads for workers that ask for the same core.
+    pinned: Vec<ThreadPlan>,
+    /// Threads for workers that block, one each.
+    own: Vec<ThreadPlan>,
+    /// Workers that the placement may put anywhere.
+    free: Vec<WorkerPlace>,
+}
+
+impl Parts {
+    fn of(stages: &[StagePlan], workers: impl Iterator<Item = WorkerPlace>) -> Self {
+        let mut crews: Vec<(usize, Vec<WorkerPlace>)> = Vec::new();
+        let mut parts = Self::default();
+        for place in workers {
+            let stage = &stages[place.stage];
+            match stage.core_of(place.worker) {
+                core if stage.blocking => parts.own.push(thread(stages, vec![place], core)),
+                None => parts.free.push(place),
+                Some(core) => match crews.iter_mut().find(|(other, _)| *other == core) {
+                    Some((_, crew)) => crew.push(place),
+                    None => crews.push((core, vec![place])),
+                },
+            }
+        }
+        let pinned = crews.into_iter().map(|(core, crew)| thread(stages, crew, Some(core)));
+        Self { pinned: pinned.collect(), ..parts }
+    }
+}
+
+fn check_cores(stages: &[StagePlan], machine: &Machine) -> Result<(), Error> {
+    let wrong = stages.iter().find_map(|stage| {
+        let core = stage.cores.iter().find(|&&core| machine.core(core).is_none())?;
+        Some((stage, *core))
+    });
+    wrong.map_or(Ok(()), |(stage, core)| {
+        let cores = machine.cores.iter().map(|core| core.id).collect();
+        Err(Error::NoSuchCore { path: stage.path.clone(), core, cores })
+    })
+}
+
+/// Threads for workers that have none of their own.
+fn count(
+    rule: Placement,
+    workers: usize,
+    machine: &Machine,
+    taken: &[usize],
+) -> Result<usize, Error> {
+    match rule {
+        Placement::Auto => Ok(machine.room(taken)),
+        Placement::Threads(0) => Err(Error::NoThreads),
+        Placement::Threads(count) => Ok(count),
+        Placement::PerWorker | Placement::Inline { .. } => Ok(workers),
+    }
 }
 
 /// Cuts workers into at most `count` contiguous pieces of nearly the same length.
-fn pieces(workers: &[WorkerPlace], count: usize) -> impl Iterator<Item = &[WorkerPlace]> {
+fn even_pieces(workers: &[WorkerPlace], count: usize) -> Vec<Vec<WorkerPlace>> {
     let count = count.clamp(1, workers.len().max(1));
     let (least, more) = (workers.len() / count, workers.len() % count);
-    let start = move |piece: usize| piece * least + piece.min(more);
-    (0..count)
-        .map(move |piece| &workers[start(piece)..start(piece + 1)])
-        .filter(|piece| !piece.is_empty())
+    let start = |piece: usize| piece * least + piece.min(more);
+    let pieces = (0..count).map(|piece| workers[start(piece)..start(piece + 1)].to_vec());
+    pieces.filter(|piece| !piece.is_empty()).collect()
 }
 
+/// Whether a thread that asked for no core is pinned to the one it was given: every thread where the run is pinned;
+/// under `Auto` those that were given isolated cores.
+fn is_to_be_pinned(core: &Core, defaults: &Defaults) -> bool {
+    defaults.pinned || core.isolated && defaults.placement == Placement::Auto
+}
+
+/// A thread that waits as eagerly as the most eager of its stages asks, and is as urgent as the most urgent.
 fn thread(stages: &[StagePlan], workers: Vec<WorkerPlace>, core: Option<usize>) -> ThreadPlan {
     let name = workers.first().map_or_else(String::new, |first| {
         let stage = &stages[first.stage];
@@ -146,12 +161,8 @@ fn thread(stages: &[StagePlan], workers: Vec<WorkerPlace>, core: Option<usize>) 
             stage.path.clone()
         }
     });
-    ThreadPlan { name, core, priority: None, idle: idle(stages, &workers, false), workers }
-}
-
-/// The most eager strategy among the stages of a thread, stepped down where spinning would fight another thread.
-fn idle(stages: &[StagePlan], workers: &[WorkerPlace], crowded: bool) -> Idle {
-    let idles = workers.iter().map(|place| stages[place.stage].idle);
-    let idle = idles.min_by_key(|idle| idle.patience()).unwrap_or_default();
-    if crowded { idle.crowded() } else { idle }
+    let asked = || workers.iter().map(|place| &stages[place.stage]);
+    let idle = asked().map(|stage| stage.idle).min_by_key(|idle| idle.patience());
+    let priority = asked().filter_map(|stage| stage.priority).max();
+    ThreadPlan { name, core, priority, idle: idle.unwrap_or_default(), step_down: None, workers }
 }

@@ -1,5 +1,8 @@
 //! The plan of a run: everything that is decided before anything is made.
 
+use std::fmt;
+
+use super::placement::Placement;
 use crate::describe::kit::StageKind;
 use crate::step::post::OnPanic;
 use crate::system::Priority;
@@ -30,6 +33,8 @@ pub struct Plan {
     pub stages: Vec<StagePlan>,
     /// What joins them.
     pub meshes: Vec<MeshPlan>,
+    /// Which workers were to share a thread, as asked.
+    pub placement: Placement,
     /// What runs them; one thread without a name for an inline run.
     pub threads: Vec<ThreadPlan>,
 }
@@ -100,8 +105,8 @@ pub struct StagePlan {
     pub batch: usize,
     /// Bytes that one request takes in a lane into it, envelope included; 0 for a source.
     pub request_bytes: usize,
-    /// The core asked for.
-    pub core: Option<usize>,
+    /// The cores asked for, which its workers take in turn; none if nobody asked.
+    pub cores: Vec<usize>,
     /// The priority asked for.
     pub priority: Option<Priority>,
     /// What its threads do when nothing moves, as asked.
@@ -110,6 +115,18 @@ pub struct StagePlan {
     pub blocking: bool,
     /// What becomes of a worker that panicked.
     pub on_panic: OnPanic,
+}
+
+impl StagePlan {
+    /// Whether it has workers that a thread runs.
+    pub(crate) fn has_steps(&self) -> bool {
+        self.kind != StageKind::Receiver
+    }
+
+    /// The core that one of its workers asks for.
+    pub(crate) fn core_of(&self, worker: usize) -> Option<usize> {
+        self.cores.get(worker % self.cores.len().max(1)).copied()
+    }
 }
 
 /// All lanes from the workers of one stage to the workers of another.
@@ -140,10 +157,66 @@ pub struct ThreadPlan {
     pub core: Option<usize>,
     /// The priority it is to have: the highest that its stages ask for.
     pub priority: Option<Priority>,
-    /// What it does when nothing moves, after stepping down where threads outnumber cores.
+    /// What it does when nothing moves.
     pub idle: Idle,
+    /// Why that is less eager than asked for.
+    pub step_down: Option<StepDown>,
     /// The workers it gives turns to.
     pub workers: Vec<WorkerPlace>,
+}
+
+/// Why a thread waits less eagerly than it was asked to: it would fight the threads it waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "json", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct StepDown {
+    /// What was asked for.
+    pub asked: Idle,
+    /// What is in the way.
+    pub crowd: Crowd,
+}
+
+/// More threads than can run at once, or than leave room for others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "json", derive(serde::Serialize))]
+#[non_exhaustive]
+pub enum Crowd {
+    /// Of all threads of the run, or of those that are not pinned.
+    Threads {
+        /// How many there are.
+        threads: usize,
+        /// How many could run at once, by cores and by quota.
+        at_once: usize,
+    },
+    /// Of those with a real-time priority: nothing else would run.
+    Urgent {
+        /// How many there are.
+        threads: usize,
+        /// How many cores.
+        cores: usize,
+    },
+    /// Of those pinned to one core.
+    Core {
+        /// The core.
+        core: usize,
+        /// How many are pinned to it.
+        threads: usize,
+    },
+}
+
+impl fmt::Display for StepDown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?} asked, but ", self.asked)?;
+        match self.crowd {
+            Crowd::Threads { threads, at_once } => {
+                write!(f, "{threads} threads where {at_once} can run at once")
+            }
+            Crowd::Urgent { threads, cores } => {
+                write!(f, "{threads} real-time threads would leave none of {cores} cores to others")
+            }
+            Crowd::Core { core, threads } => write!(f, "{threads} threads on core {core}"),
+        }
+    }
 }
 
 /// One worker of one stage.

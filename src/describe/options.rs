@@ -11,7 +11,7 @@ use crate::wait::idle::Idle;
 pub(crate) struct Options {
     pub(crate) capacity: Option<usize>,
     pub(crate) batch: Option<usize>,
-    pub(crate) core: Option<usize>,
+    pub(crate) cores: Option<Vec<usize>>,
     pub(crate) priority: Option<Priority>,
     pub(crate) idle: Option<Idle>,
     pub(crate) blocking: Option<bool>,
@@ -25,7 +25,7 @@ impl Options {
         let Self {
             capacity,
             batch,
-            core,
+            cores,
             priority,
             idle,
             blocking,
@@ -35,7 +35,7 @@ impl Options {
         } = self;
         capacity.is_none()
             && batch.is_none()
-            && core.is_none()
+            && cores.is_none()
             && priority.is_none()
             && idle.is_none()
             && blocking.is_none()
@@ -49,7 +49,7 @@ impl Options {
         Self {
             capacity: self.capacity.or(outer.capacity),
             batch: self.batch.or(outer.batch),
-            core: self.core.or(outer.core),
+            cores: self.cores.clone().or_else(|| outer.cores.clone()),
             priority: self.priority.or(outer.priority),
             idle: self.idle.or(outer.idle),
             blocking: self.blocking.or(outer.blocking),

@@ -223,9 +223,30 @@ impl<I, O> Tract<I, O> {
         self
     }
 
-    /// Runs these stages on this core, all on one thread pinned to it, together with others that ask for it.
-    pub fn on_core(mut self, core: usize) -> Self {
-        self.shape.options.core = Some(core);
+    /// Runs these stages on this core, all on one thread pinned to it, together with others that ask for it. Whether
+    /// the system pinned it is in the report. An inline run stays on the caller's thread.
+    pub fn on_core(self, core: usize) -> Self {
+        self.on_cores([core])
+    }
+
+    /// Runs the workers of these stages on these cores in turn: worker `k` of each pool on core `k` modulo their
+    /// number. Workers, of whatever stage, that ask for the same core share a thread pinned to it.
+    ///
+    /// A core that this process may not use, and no core at all, are refused when the tract is planned.
+    ///
+    /// ```
+    /// use ringtract::{Machine, source, worker};
+    ///
+    /// let cores: Vec<usize> = Machine::this().cores.iter().map(|core| core.id).collect();
+    /// let tract = source("numbers", 1, || 0..9_u64)
+    ///     .then(worker("pool", 4, || |n: u64| n).on_cores(cores.clone()));
+    /// let threads = tract.plan()?.threads;
+    /// let pinned = threads.iter().filter(|thread| thread.core.is_some()).count();
+    /// assert_eq!(pinned, cores.len().min(4));
+    /// # Ok::<(), ringtract::Error>(())
+    /// ```
+    pub fn on_cores(mut self, cores: impl IntoIterator<Item = usize>) -> Self {
+        self.shape.options.cores = Some(cores.into_iter().collect());
         self
     }
 

@@ -9,7 +9,8 @@ use super::wiring::wire;
 use crate::contract::failure::FailureKind;
 use crate::contract::request::Request;
 use crate::decide::lower::{Blueprint, Defaults, lower};
-use crate::decide::placement::{Machine, Placement};
+use crate::decide::machine::Machine;
+use crate::decide::placement::Placement;
 use crate::decide::plan::Plan;
 use crate::describe::ends::{InputEnd, OutputEnd, receiver};
 use crate::describe::kit::Kit;
@@ -113,7 +114,12 @@ impl<I: Send + 'static, O: Send + 'static> Setup<'_, I, O> {
         self
     }
 
-    /// Pins every thread, to the cores the process may use in turn. Whether the system did it is in the report.
+    /// Pins every thread, each to a core of its own as far as there are enough. Whether the system did it is in the
+    /// report.
+    ///
+    /// Cores are taken in the order: isolated ones, the first hardware thread of each physical core, the second ones;
+    /// then the one that `Placement::Auto` leaves to the system, and last those that stages ask for by number. Threads
+    /// that are neighbours in the plan get cores that are neighbours on the machine.
     pub fn pinned(mut self) -> Self {
         self.defaults.pinned = true;
         self
@@ -162,7 +168,16 @@ impl<I: Send + 'static, O: Send + 'static> Setup<'_, I, O> {
     ///
     /// Whatever can be refused about the description or the setup; see [`Error`].
     pub fn plan(&self) -> Result<Plan, Error> {
-        Ok(self.blueprint(None, None)?.plan)
+        self.plan_on(&Machine::this())
+    }
+
+    /// The plan of this run on another machine.
+    ///
+    /// # Errors
+    ///
+    /// As [`plan`](Self::plan).
+    pub fn plan_on(&self, machine: &Machine) -> Result<Plan, Error> {
+        Ok(lower(&self.tract.shape, None, None, &self.defaults, machine)?.plan)
     }
 
     /// Makes every worker, between an input and an output. Nothing is taken from the input yet.

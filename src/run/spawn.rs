@@ -104,6 +104,7 @@ pub(crate) fn thread_reports(books: &Books, settled: &[Settled]) -> Vec<ThreadRe
                 priority: thread.priority,
                 prioritised,
                 idle: thread.idle,
+                step_down: thread.step_down,
                 parks: doorbell.as_ref().map_or(0, |doorbell| doorbell.parks()),
                 late_wakes: doorbell.as_ref().map_or(0, |doorbell| doorbell.late_wakes()),
                 workers: thread.workers.clone(),

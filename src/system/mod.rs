@@ -52,7 +52,7 @@ impl Grant {
 ///
 /// A thread that shares a core with one more urgent runs only while that one sleeps: yielding is not enough. So a stage
 /// with a priority needs either a core that nobody else needs, neither its neighbours nor the caller, or a way to wait
-/// that ends in parking.
+/// that ends in parking. Where as many threads have a priority as there are cores, `Idle::Spin` steps down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "json", derive(serde::Serialize))]
 #[non_exhaustive]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use hdrhistogram::Histogram;
 
 use crate::contract::failure::Failure;
-use crate::decide::plan::{Plan, WorkerPlace};
+use crate::decide::plan::{Plan, StepDown, WorkerPlace};
 use crate::describe::kit::StageKind;
 use crate::measure::tally::{LaneTally, Phase, StepTally};
 use crate::system::{Grant, Priority};
@@ -256,6 +256,8 @@ pub struct ThreadReport {
     pub prioritised: Grant,
     /// What it did when nothing moved.
     pub idle: Idle,
+    /// Why that was less eager than asked for.
+    pub step_down: Option<StepDown>,
     /// Times that it parked.
     pub parks: u64,
     /// Times that it found work though nobody had rung, after a second without. Anything but 0 is a defect of

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::report::{Ending, LaneReport, Latency, Report, StageReport};
+use super::report::{Ending, LaneReport, Latency, Report, StageReport, ThreadReport};
 use crate::system::Grant;
 
 impl fmt::Display for Report {
@@ -46,6 +46,9 @@ impl fmt::Display for Report {
 impl Report {
     /// What was asked of the system and what came of it; refusals are never left out.
     fn tell_threads(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let count = self.threads.len();
+        let plural = if count == 1 { "" } else { "s" };
+        writeln!(f, "placement: {:?} asked, {count} thread{plural}", self.plan.placement)?;
         for thread in &self.threads {
             let who = format!("thread {}", thread.name);
             if let Some(core) = thread.core {
@@ -59,6 +62,15 @@ impl Report {
                     answered(&who, &format!("under {priority}"), &thread.prioritised)
                 )?;
             }
+        }
+        for (thread, count) in stepped_down(&self.threads) {
+            let others = match count {
+                1 => String::new(),
+                count => format!(" and {} like it", count - 1),
+            };
+            let (name, idle) = (&thread.name, thread.idle);
+            let down = thread.step_down.expect("it stepped down");
+            writeln!(f, "thread {name}{others}: {down}: {idle:?}")?;
         }
         if self.memory.locked != Grant::NotAsked {
             writeln!(f, "{}", answered("memory", &"locked", &self.memory.locked))?;
@@ -138,6 +150,21 @@ fn answered(who: &str, asked: &dyn fmt::Display, grant: &Grant) -> String {
         Grant::Refused(reason) => format!("{who}: asked to be {asked}, REFUSED: {reason}"),
         Grant::NotAsked => format!("{who}: {asked} planned, not asked for yet"),
     }
+}
+
+/// Threads that stepped down: the first of each kind, and how many there are of it.
+fn stepped_down(threads: &[ThreadReport]) -> Vec<(&ThreadReport, usize)> {
+    let mut kinds: Vec<(&ThreadReport, usize)> = Vec::new();
+    for thread in threads.iter().filter(|thread| thread.step_down.is_some()) {
+        let alike = |(first, _): &&mut (&ThreadReport, usize)| {
+            (first.idle, first.step_down) == (thread.idle, thread.step_down)
+        };
+        match kinds.iter_mut().find(alike) {
+            Some((_, count)) => *count += 1,
+            None => kinds.push((thread, 1)),
+        }
+    }
+    kinds
 }
 
 /// A time for people: three digits.
