@@ -55,6 +55,13 @@ pub enum Error {
         /// What was asked.
         asked: Priority,
     },
+    /// A partition that was worked out for another tract: here is the first stage that differs.
+    OtherTract {
+        /// The stage that was measured, with its size, if there was one more.
+        measured: Option<String>,
+        /// The stage that is here in its place, if there is one.
+        here: Option<String>,
+    },
     /// A placement on no threads.
     NoThreads,
     /// A placement that has no threads of its own, where threads are needed.
@@ -128,6 +135,16 @@ impl fmt::Display for Error {
                 let who =
                     if path.is_empty() { "a run".to_owned() } else { format!("stage `{path}`") };
                 write!(f, "{who} asks for {asked}: choose a level from 1 to 99")
+            }
+            Self::OtherTract { measured, here } => {
+                let named =
+                    |stage: &Option<String>| stage.clone().unwrap_or("no more stages".into());
+                write!(
+                    f,
+                    "a partition for another tract: it was measured with {}, here is {}: measure this tract, or choose another placement",
+                    named(measured),
+                    named(here)
+                )
             }
             Self::NoThreads => {
                 write!(f, "a placement on 0 threads: choose at least 1, or `Placement::Inline`")

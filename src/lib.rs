@@ -76,7 +76,8 @@ pub use contract::worker::{
     outcome, try_map,
 };
 pub use decide::machine::{Core, Machine};
-pub use decide::placement::Placement;
+pub use decide::partition::Partition;
+pub use decide::placement::{Layout, Placement};
 pub use decide::plan::{
     Crowd, GroupKind, MeshPlan, Plan, PlanNode, StagePlan, StepDown, ThreadPlan, WorkerPlace,
 };

@@ -4,8 +4,8 @@ mod common;
 
 use common::{EVERY_WAY, within_a_minute};
 use ringtract::{
-    Error, Grant, Idle, Machine, NoInput, Placement, Plan, Setup, ThreadPlan, Tract, WorkerPlace,
-    fan_out, filter_map, final_output, parallel, source, worker,
+    Error, Grant, Idle, Machine, Measure, NoInput, Placement, Plan, Setup, ThreadPlan, Tract,
+    WorkerPlace, fan_out, filter_map, final_output, parallel, source, worker,
 };
 
 fn stage(name: &str, size: usize) -> Tract<u64, u64> {
@@ -291,6 +291,7 @@ fn every_placement_gives_the_same_facts() {
                 .then(fan_out("both", [stage("a", 1), stage("b", 2).blocking()]))
         };
         let (tract, on_cores) = (build(None), build(Some(cores())));
+        let measured = tract.setup().measure(Measure::ALL).run(drop).expect("starts");
         let expected = facts(&tract.setup().placement(Placement::Inline { seed: 3 }));
         assert_eq!(expected.0, 2 * 999 * 1_000);
         for tract in [&tract, &on_cores] {
@@ -300,6 +301,10 @@ fn every_placement_gives_the_same_facts() {
                 let eager = tract.setup().placement(way).pinned().idle(Idle::Spin);
                 assert_eq!(facts(&eager), expected, "{way:?}, eagerly");
             }
+        }
+        for threads in [1, 2, 7] {
+            let partition = measured.placement_for(threads).expect("measured");
+            assert_eq!(facts(&tract.setup().placement(&partition)), expected, "{partition}");
         }
     });
 }

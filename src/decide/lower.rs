@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use super::machine::Machine;
-use super::placement::{Placement, place};
+use super::placement::{Layout, place};
 use super::plan::{GroupKind, MeshPlan, Plan, PlanNode, StagePlan};
 use crate::describe::kit::Kit;
 use crate::describe::options::Options;
@@ -36,7 +36,7 @@ pub(crate) struct StageParts {
 /// What a run decides for stages that do not.
 #[derive(Debug, Clone)]
 pub(crate) struct Defaults {
-    pub(crate) placement: Placement,
+    pub(crate) layout: Layout,
     pub(crate) capacity: usize,
     pub(crate) idle: Idle,
     pub(crate) pinned: bool,
@@ -76,7 +76,7 @@ pub(crate) fn lower(
     let meshes = join(&stages, &mut parts, defaults.split_lanes());
     let tree = with_ends(node, shape, input, output);
     let threads = place(&stages, defaults, machine)?;
-    let placement = defaults.placement;
+    let placement = defaults.layout.clone();
     Ok(Blueprint { plan: Plan { tree, stages, meshes, placement, threads }, stages: parts })
 }
 

@@ -5,5 +5,6 @@ pub(crate) mod crowding;
 pub(crate) mod detect;
 pub(crate) mod lower;
 pub(crate) mod machine;
+pub(crate) mod partition;
 pub(crate) mod placement;
 pub(crate) mod plan;

@@ -4,9 +4,12 @@
 //! workers that block have a thread each; the rest, in the order written, is cut into contiguous pieces with a thread
 //! each.
 
+use std::fmt;
+
 use super::crowding::step_down;
 use super::lower::Defaults;
 use super::machine::{Core, Machine};
+use super::partition::Partition;
 use super::plan::{StagePlan, ThreadPlan, WorkerPlace};
 use crate::error::Error;
 
@@ -40,6 +43,44 @@ pub enum Placement {
     },
 }
 
+/// How a run is laid out on threads: by a rule, or as worked out from a measured run.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "json", derive(serde::Serialize))]
+#[non_exhaustive]
+pub enum Layout {
+    /// By a rule.
+    Rule(Placement),
+    /// As worked out.
+    Measured(Partition),
+}
+
+impl From<Placement> for Layout {
+    fn from(placement: Placement) -> Self {
+        Self::Rule(placement)
+    }
+}
+
+impl From<Partition> for Layout {
+    fn from(partition: Partition) -> Self {
+        Self::Measured(partition)
+    }
+}
+
+impl From<&Partition> for Layout {
+    fn from(partition: &Partition) -> Self {
+        Self::Measured(partition.clone())
+    }
+}
+
+impl fmt::Display for Layout {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Rule(placement) => write!(f, "{placement:?}"),
+            Self::Measured(partition) => partition.fmt(f),
+        }
+    }
+}
+
 /// Places every worker that has a step.
 pub(crate) fn place(
     stages: &[StagePlan],
@@ -50,7 +91,7 @@ pub(crate) fn place(
     let workers = stages.iter().enumerate().filter(|(_, stage)| stage.has_steps()).flat_map(
         |(stage, planned)| (0..planned.workers).map(move |worker| WorkerPlace { stage, worker }),
     );
-    if let Placement::Inline { .. } = defaults.placement {
+    if let Layout::Rule(Placement::Inline { .. }) = defaults.layout {
         // The caller's thread, which has a name, a mask and a priority already.
         let caller = thread(stages, workers.collect(), None);
         return Ok(vec![ThreadPlan { name: String::new(), priority: None, ..caller }]);
@@ -60,7 +101,10 @@ pub(crate) fn place(
         threads.iter().filter_map(|thread| thread.core).collect()
     };
     let mut taken = asked_for(&pinned);
-    let pieces = even_pieces(&free, count(defaults.placement, free.len(), machine, &taken)?);
+    let pieces = match &defaults.layout {
+        Layout::Rule(rule) => even_pieces(&free, count(*rule, free.len(), machine, &taken)?),
+        Layout::Measured(partition) => partition.pieces(stages)?,
+    };
     taken.extend(asked_for(&own));
     let line = machine.line_up(pieces.len(), &taken);
     let pieces = pieces.into_iter().zip(line).map(|(piece, core)| {
@@ -148,7 +192,7 @@ fn even_pieces(workers: &[WorkerPlace], count: usize) -> Vec<Vec<WorkerPlace>> {
 /// Whether a thread that asked for no core is pinned to the one it was given: every thread where the run is pinned;
 /// under `Auto` those that were given isolated cores.
 fn is_to_be_pinned(core: &Core, defaults: &Defaults) -> bool {
-    defaults.pinned || core.isolated && defaults.placement == Placement::Auto
+    defaults.pinned || core.isolated && defaults.layout == Layout::Rule(Placement::Auto)
 }
 
 /// A thread that waits as eagerly as the most eager of its stages asks, and is as urgent as the most urgent.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::placement::Placement;
+use super::placement::Layout;
 use crate::describe::kit::StageKind;
 use crate::step::post::OnPanic;
 use crate::system::Priority;
@@ -34,7 +34,7 @@ pub struct Plan {
     /// What joins them.
     pub meshes: Vec<MeshPlan>,
     /// Which workers were to share a thread, as asked.
-    pub placement: Placement,
+    pub placement: Layout,
     /// What runs them; one thread without a name for an inline run.
     pub threads: Vec<ThreadPlan>,
 }
@@ -121,6 +121,11 @@ impl StagePlan {
     /// Whether it has workers that a thread runs.
     pub(crate) fn has_steps(&self) -> bool {
         self.kind != StageKind::Receiver
+    }
+
+    /// Whether a placement may put its workers on any thread.
+    pub(crate) fn is_free(&self) -> bool {
+        self.has_steps() && !self.blocking && self.cores.is_empty()
     }
 
     /// The core that one of its workers asks for.

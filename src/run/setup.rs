@@ -10,7 +10,7 @@ use crate::contract::failure::FailureKind;
 use crate::contract::request::Request;
 use crate::decide::lower::{Blueprint, Defaults, lower};
 use crate::decide::machine::Machine;
-use crate::decide::placement::Placement;
+use crate::decide::placement::{Layout, Placement};
 use crate::decide::plan::Plan;
 use crate::describe::ends::{InputEnd, OutputEnd, receiver};
 use crate::describe::kit::Kit;
@@ -29,7 +29,7 @@ impl<I: Send + 'static, O: Send + 'static> Tract<I, O> {
         Setup {
             tract: self,
             defaults: Defaults {
-                placement: Placement::default(),
+                layout: Placement::default().into(),
                 capacity: Setup::<I, O>::DEFAULT_CAPACITY,
                 idle: Idle::default(),
                 pinned: false,
@@ -96,9 +96,10 @@ impl<I: Send + 'static, O: Send + 'static> Setup<'_, I, O> {
     /// The capacity of lanes where nobody says otherwise.
     pub const DEFAULT_CAPACITY: usize = 64;
 
-    /// Which workers share a thread. Default: [`Placement::Auto`].
-    pub fn placement(mut self, placement: Placement) -> Self {
-        self.defaults.placement = placement;
+    /// Which workers share a thread: a [`Placement`], or a [`Partition`](crate::Partition) worked out from the report
+    /// of an earlier run. Default: [`Placement::Auto`].
+    pub fn placement(mut self, placement: impl Into<Layout>) -> Self {
+        self.defaults.layout = placement.into();
         self
     }
 
@@ -242,8 +243,8 @@ impl<I: Send + 'static, O: Send + 'static> Setup<'_, I, O> {
 
     /// The seed of an inline placement.
     fn seed(&self) -> Option<u64> {
-        match self.defaults.placement {
-            Placement::Inline { seed } => Some(seed),
+        match self.defaults.layout {
+            Layout::Rule(Placement::Inline { seed }) => Some(seed),
             _ => None,
         }
     }
@@ -254,7 +255,8 @@ impl<I: Send + 'static, O: Send + 'static> Setup<'_, I, O> {
         output: Option<Arc<dyn Kit>>,
     ) -> Result<Inline, Error> {
         let seed = self.seed().unwrap_or(0);
-        let defaults = Defaults { placement: Placement::Inline { seed }, ..self.defaults.clone() };
+        let layout = Placement::Inline { seed }.into();
+        let defaults = Defaults { layout, ..self.defaults.clone() };
         let blueprint = lower(&self.tract.shape, input, output, &defaults, &Machine::this())?;
         let (steps, books) = wire(blueprint, &defaults)?;
         let mut inline = Inline::new(steps, books, seed)?;

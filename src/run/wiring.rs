@@ -267,7 +267,8 @@ impl Books {
         threads: Vec<ThreadReport>,
         unfinished: Vec<Unfinished>,
     ) -> Report {
-        let stages: Vec<_> = (0..self.posts.len()).map(|stage| self.stage_report(stage)).collect();
+        let stages: Vec<_> =
+            (0..self.posts.len()).map(|stage| self.stage_report(stage, elapsed)).collect();
         let lanes: Vec<_> = self.lanes.iter().map(|lane| self.lane_report(lane)).collect();
         let failures: Vec<Failure> =
             self.posts.iter().flat_map(|post| lock(&post.failures).clone()).collect();
@@ -288,7 +289,7 @@ impl Books {
         }
     }
 
-    fn stage_report(&self, stage: usize) -> StageReport {
+    fn stage_report(&self, stage: usize, elapsed: Duration) -> StageReport {
         let planned = &self.plan.stages[stage];
         let receiver = planned.kind == StageKind::Receiver;
         let tallies = if receiver { &[][..] } else { &self.tallies[stage] };
@@ -300,8 +301,16 @@ impl Books {
             work.add(&latencies.work).expect("histograms of the same bounds");
             age.add(&latencies.age).expect("histograms of the same bounds");
         }
-        let (work, age) = (Latency::of(&work), Latency::of(&age));
-        StageReport { path: planned.path.clone(), kind: planned.kind, ledger, workers, work, age }
+        let mean = (!work.is_empty()).then(|| work.mean());
+        StageReport {
+            path: planned.path.clone(),
+            kind: planned.kind,
+            ledger,
+            busy: mean.map(|nanos| busy(&workers, nanos, elapsed)),
+            workers,
+            work: Latency::of(&work),
+            age: Latency::of(&age),
+        }
     }
 
     fn lane_report(&self, lane: &WiredLane) -> LaneReport {
@@ -342,6 +351,13 @@ impl Books {
         }
         found
     }
+}
+
+/// Shares of the time that workers were at work, from the mean time in nanoseconds that one request took.
+#[expect(clippy::cast_precision_loss, reason = "a share is an estimate")]
+fn busy(workers: &[Ledger], mean: f64, elapsed: Duration) -> Vec<f64> {
+    let elapsed = elapsed.as_nanos().max(1) as f64;
+    workers.iter().map(|worker| worker.taken as f64 * mean / elapsed).collect()
 }
 
 /// Requests that a stage put into the lanes of a fork; `None` where branches of a fan-out got different numbers.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use hdrhistogram::Histogram;
 
 use crate::contract::failure::Failure;
+use crate::decide::partition::Partition;
 use crate::decide::plan::{Plan, StepDown, WorkerPlace};
 use crate::describe::kit::StageKind;
 use crate::measure::tally::{LaneTally, Phase, StepTally};
@@ -40,6 +41,9 @@ pub struct Report {
     pub imbalances: Vec<String>,
 }
 
+/// What a request is taken to cost that nobody measured.
+const UNMEASURED_NANOS: u64 = 20;
+
 impl Report {
     /// The report of the first stage whose name, or whole path, this is.
     pub fn stage(&self, name: &str) -> Option<&StageReport> {
@@ -60,6 +64,45 @@ impl Report {
             && self.unfinished.is_empty()
             && self.dropped_in_lanes() == 0
             && self.stages.iter().all(|stage| stage.ledger.dropped == 0)
+    }
+
+    /// Which workers should share a thread so that, on this many threads (0 is taken as 1), each has as nearly the same
+    /// to do as can be: contiguous pieces of the tract of which the busiest is as little busy as possible, and no more
+    /// of them than that takes. For the next run of the same tract, by [`Setup::placement`](crate::Setup::placement).
+    ///
+    /// Work is known from the requests measured, so `None` where there were none. Workers that block or asked for cores
+    /// have threads of their own and are left out. A source is not measured: it counts as 20 ns a request, about what
+    /// the runtime and its clock take for one.
+    ///
+    /// ```
+    /// use ringtract::{Measure, source, worker};
+    ///
+    /// let heavy = |n: u64| (0..n).fold(n, |hash, next| hash.rotate_left(5) ^ next);
+    /// let tract = source("numbers", 1, || 0..2_000_u64)
+    ///     .then(worker("light", 1, || |n: u64| n))
+    ///     .then(worker("lighter", 1, || |n: u64| n))
+    ///     .then(worker("heavy", 1, move || heavy));
+    /// let report = tract.setup().measure(Measure::ALL).run(drop)?;
+    /// let partition = report.placement_for(2).expect("measured");
+    /// let plan = tract.setup().placement(&partition).plan()?;
+    /// let heavy = plan.threads.last().expect("a thread");
+    /// assert_eq!(heavy.workers.len(), 1, "{plan}");
+    /// # Ok::<(), ringtract::Error>(())
+    /// ```
+    pub fn placement_for(&self, threads: usize) -> Option<Partition> {
+        if self.stages.iter().all(|stage| stage.busy.is_none()) {
+            return None;
+        }
+        let elapsed = self.elapsed.as_secs_f64() * 1e9;
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "not negative")]
+        let cost = |WorkerPlace { stage, worker }| {
+            let StageReport { busy, workers, .. } = &self.stages[stage];
+            match busy {
+                Some(busy) => (busy[worker] * elapsed) as u64,
+                None => workers[worker].taken.saturating_mul(UNMEASURED_NANOS),
+            }
+        };
+        Some(Partition::balanced(&self.plan.stages, threads, cost))
     }
 
     /// The report as JSON. Needs the feature `json`.
@@ -152,6 +195,9 @@ pub struct StageReport {
     pub ledger: Ledger,
     /// Its workers one by one.
     pub workers: Vec<Ledger>,
+    /// For each worker, the share of the run's time in which it was at work: the mean of the requests measured, times
+    /// the requests it took. `None` for a source, and where nothing was measured.
+    pub busy: Option<Vec<f64>>,
     /// Time in the worker, of the requests measured. Nothing for a source.
     pub work: Latency,
     /// Time from the start of a request to its leaving this stage, of the requests measured. Nothing for a source.

@@ -48,7 +48,7 @@ impl Report {
     fn tell_threads(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let count = self.threads.len();
         let plural = if count == 1 { "" } else { "s" };
-        writeln!(f, "placement: {:?} asked, {count} thread{plural}", self.plan.placement)?;
+        writeln!(f, "placement: {} asked, {count} thread{plural}", self.plan.placement)?;
         for thread in &self.threads {
             let who = format!("thread {}", thread.name);
             if let Some(core) = thread.core {
@@ -86,6 +86,7 @@ impl Report {
             "emitted",
             "discarded",
             "failed",
+            "busy",
             "work p50",
             "p99",
             "p99.9",
@@ -128,12 +129,14 @@ impl Report {
 
 impl StageReport {
     fn row(&self) -> Vec<String> {
-        let Self { path, ledger, workers, work, age, .. } = self;
+        let Self { path, ledger, workers, busy, work, age, .. } = self;
         let mut row = vec![path.clone(), workers.len().to_string()];
         row.extend(
             [ledger.taken, ledger.emitted, ledger.discarded, ledger.failed]
                 .map(|count| count.to_string()),
         );
+        let busy = busy.as_ref().map(|shares| shares.iter().sum::<f64>());
+        row.push(busy.map_or_else(|| "-".to_owned(), |share| format!("{:.0} %", share * 100.0)));
         let time = |latency: &Latency, nanos: u64| {
             if latency.count == 0 { "-".to_owned() } else { Nanos(nanos).to_string() }
         };
