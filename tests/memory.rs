@@ -1,10 +1,10 @@
-//! The memory of a run: locked where asked, and told. One test, since it looks at the whole process.
+//! The memory of a run: brought in and locked where asked, and told. One test, since it looks at the whole process.
 
 #![cfg(target_os = "linux")]
 
 use std::fs;
 
-use ringtract::{Grant, Report, Tract, final_output, source, worker};
+use ringtract::{Grant, Measure, Report, Tract, final_output, source, worker};
 
 /// Kilobytes of this process, as the kernel counts them under that name.
 fn kilobytes(name: &str) -> usize {
@@ -20,12 +20,25 @@ fn large() -> Tract<ringtract::NoInput, [u64; 8]> {
 }
 
 #[test]
-fn memory_is_locked_where_the_system_allows_it() {
+fn memory_is_brought_in_where_asked_and_locked_where_the_system_allows_it() {
     let before = kilobytes("VmRSS");
     let report: Report =
         large().setup().init(final_output()).expect("initialises").start().expect("starts").wait();
     assert_eq!(report.memory.locked, Grant::NotAsked);
     assert!(kilobytes("VmRSS") < before + (32 << 10), "slots that nobody used were touched");
+
+    let report = {
+        let tract = large();
+        let ready = tract.setup().prefault().init(final_output()).expect("initialises");
+        let present = kilobytes("VmRSS");
+        assert!(present > before + (60 << 10), "{before} kB before, {present} kB now");
+        ready.start().expect("starts").wait()
+    };
+    assert_eq!(report.memory.prefaulted, Grant::Granted);
+    assert_eq!(report.stages[1].ledger.taken, 10, "slots that were touched still work");
+    assert!(report.to_string().contains("lanes: brought in, "), "{report}");
+    let batches = large().batch(16).setup().prefault().measure(Measure::Off).run(drop);
+    assert!(batches.expect("starts").is_complete(), "and those of batches and of bare values do");
 
     let before = kilobytes("VmRSS");
     let tract = large();

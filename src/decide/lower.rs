@@ -41,6 +41,7 @@ pub(crate) struct Defaults {
     pub(crate) idle: Idle,
     pub(crate) pinned: bool,
     pub(crate) priority: Option<Priority>,
+    pub(crate) prefault: bool,
     pub(crate) measure: Measure,
 }
 

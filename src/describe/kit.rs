@@ -179,8 +179,11 @@ where
     ) -> Option<StepBuilder> {
         let factory = Arc::clone(&self.factory);
         let inlet = Inlet::new(typed_lanes::<I>(lanes), load.clone());
-        let outlet = typed_outlet(outlet);
+        let mut outlet = typed_outlet(outlet);
         Some(Box::new(move || {
+            if post.prefault {
+                outlet.prefault();
+            }
             let worker = post.make(&factory)?;
             Ok(Box::new(WorkStep::new(worker, factory, inlet, load, outlet, post)))
         }))
@@ -228,8 +231,11 @@ where
         outlet: Erased,
     ) -> Option<StepBuilder> {
         let factory = Arc::clone(&self.factory);
-        let outlet = typed_outlet(outlet);
+        let mut outlet = typed_outlet(outlet);
         Some(Box::new(move || {
+            if post.prefault {
+                outlet.prefault();
+            }
             let input = post.make_end(&factory, S::attach)?;
             Ok(Box::new(SourceStep::new(input, outlet, post)))
         }))

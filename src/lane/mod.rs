@@ -4,6 +4,7 @@ pub(crate) mod feed;
 pub(crate) mod fork;
 pub(crate) mod inlet;
 pub(crate) mod outlet;
+mod prefault;
 pub(crate) mod receiver;
 pub(crate) mod ring_lane;
 pub(crate) mod track;

@@ -160,7 +160,7 @@ impl<T> Outlet<T> {
 
 /// To one of several.
 pub(crate) struct Route<T> {
-    exits: Vec<Exit<T>>,
+    pub(super) exits: Vec<Exit<T>>,
     /// Where the search starts.
     next: usize,
     chosen: usize,
@@ -168,8 +168,8 @@ pub(crate) struct Route<T> {
     round: usize,
 }
 
-struct Exit<T> {
-    outlet: Outlet<T>,
+pub(super) struct Exit<T> {
+    pub(super) outlet: Outlet<T>,
     /// The most requests its worker may hold for another to be sent.
     window: usize,
     /// Requests sent in this round.
@@ -260,7 +260,7 @@ impl<T> Route<T> {
 
 /// To each of several: all but the last get a copy, the last gets the value itself.
 pub(crate) struct Broadcast<T> {
-    branches: Vec<Outlet<T>>,
+    pub(super) branches: Vec<Outlet<T>>,
     clone: fn(&T) -> T,
 }
 

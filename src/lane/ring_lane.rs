@@ -64,7 +64,7 @@ const MOST_AT_ONCE: usize = 32;
 
 /// The producer's end.
 pub(crate) struct LaneTx<T> {
-    ring: TrackTx<T>,
+    pub(super) ring: TrackTx<T>,
     batch: usize,
     load: Option<Arc<Load>>,
     tally: Arc<LaneTally>,

@@ -34,6 +34,7 @@ impl<I: Send + 'static, O: Send + 'static> Tract<I, O> {
                 idle: Idle::default(),
                 pinned: false,
                 priority: None,
+                prefault: false,
                 measure: Measure::default(),
             },
             locked: false,
@@ -148,6 +149,14 @@ impl<I: Send + 'static, O: Send + 'static> Setup<'_, I, O> {
         self
     }
 
+    /// Brings in the memory of all lanes between workers before the first worker is made, each on the thread that puts
+    /// into it, so that no request waits for a page. What a value owns elsewhere is not in it; nor are the lanes of
+    /// a feed.
+    pub fn prefault(mut self) -> Self {
+        self.defaults.prefault = true;
+        self
+    }
+
     /// Locks the memory that the process has once every worker is made, so that it is neither paged out nor first
     /// touched later: rings, stacks, and what workers allocated as they were made. It stays locked to the end of the
     /// process; what is allocated later is not. Whether the system allowed it is in the report; on Linux it takes the
@@ -238,7 +247,10 @@ impl<I: Send + 'static, O: Send + 'static> Setup<'_, I, O> {
 
     /// Sees to the memory of a run whose workers are made.
     fn memory(&self) -> MemoryReport {
-        MemoryReport { locked: if self.locked { system::lock_memory() } else { Grant::NotAsked } }
+        MemoryReport {
+            prefaulted: if self.defaults.prefault { Grant::Granted } else { Grant::NotAsked },
+            locked: if self.locked { system::lock_memory() } else { Grant::NotAsked },
+        }
     }
 
     /// The seed of an inline placement.

@@ -78,6 +78,7 @@ pub(crate) fn wire(
             let post = Post {
                 stage: Arc::clone(&posts[stage]),
                 worker,
+                prefault: defaults.prefault,
                 control: Arc::clone(&control),
                 tally: Arc::clone(&tallies[stage][worker]),
                 measure: defaults.measure,

@@ -88,6 +88,8 @@ impl StagePost {
 pub(crate) struct Post {
     pub(crate) stage: Arc<StagePost>,
     pub(crate) worker: usize,
+    /// Whether its lanes are to be brought in before it is made.
+    pub(crate) prefault: bool,
     pub(crate) control: Arc<Control>,
     pub(crate) tally: Arc<CachePadded<StepTally>>,
     pub(crate) measure: Measure,

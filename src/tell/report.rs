@@ -318,6 +318,8 @@ pub struct ThreadReport {
 #[cfg_attr(feature = "json", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct MemoryReport {
+    /// Whether the lanes between workers were brought in before the start. Nobody can refuse that.
+    pub prefaulted: Grant,
     /// Whether what the process had once every worker was made is locked.
     pub locked: Grant,
 }

@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use super::report::{Ending, LaneReport, Latency, Report, StageReport, ThreadReport};
+use super::report::{Ending, LaneReport, Latency, MemoryReport, Report, StageReport, ThreadReport};
+use crate::decide::chart::Bytes;
 use crate::system::Grant;
 
 impl fmt::Display for Report {
@@ -72,8 +73,14 @@ impl Report {
             let down = thread.step_down.expect("it stepped down");
             writeln!(f, "thread {name}{others}: {down}: {idle:?}")?;
         }
-        if self.memory.locked != Grant::NotAsked {
-            writeln!(f, "{}", answered("memory", &"locked", &self.memory.locked))?;
+        let lanes = format!("brought in, {}", Bytes(self.plan.ring_bytes()));
+        let MemoryReport { prefaulted, locked } = &self.memory;
+        for (who, asked, grant) in
+            [("lanes", lanes.as_str(), prefaulted), ("memory", "locked", locked)]
+        {
+            if *grant != Grant::NotAsked {
+                writeln!(f, "{}", answered(who, &asked, grant))?;
+            }
         }
         Ok(())
     }
