@@ -89,6 +89,11 @@ pub enum Error {
         /// The path of the stage.
         path: String,
     },
+    /// A fan-out in a tract that is to answer each call once.
+    FanOutInService {
+        /// The path of the fan-out.
+        path: String,
+    },
     /// The system gave no thread.
     Thread {
         /// The name of the thread.
@@ -162,6 +167,10 @@ impl fmt::Display for Error {
             Self::FactoryClosed { path } => write!(
                 f,
                 "the factory of `{path}` was closed after an earlier run: leave out `close_factory` to run it again"
+            ),
+            Self::FanOutInService { path } => write!(
+                f,
+                "the fan-out `{path}` makes several values of one call: say how they make one answer, with `first`, `all` or `at_least`"
             ),
             Self::Thread { name, source } => {
                 write!(f, "the system gave no thread for `{name}`: {source}; use fewer threads")

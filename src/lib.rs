@@ -53,6 +53,7 @@ mod error;
 mod lane;
 mod measure;
 mod run;
+mod service;
 mod step;
 mod sync;
 mod system;
@@ -64,6 +65,7 @@ mod wait;
 #[path = "../loom-tests/src/models.rs"]
 pub mod models;
 
+pub use contract::answer::Unanswered;
 pub use contract::factory::{
     Factory, Fallible, MakesSources, MakesWorkers, Plain, Shared, SharedHandle, kind, shared,
 };
@@ -94,6 +96,10 @@ pub use measure::tally::Phase;
 pub use run::inline::Inline;
 pub use run::running::{Overdue, Ready, Running, Stopper};
 pub use run::setup::Setup;
+pub use service::call::{CallError, Service};
+pub use service::serve::Serving;
+pub use service::ticket::Ticket;
+pub use service::workers::{CallWorker, ServiceFactory, workers};
 pub use step::post::OnPanic;
 pub use system::{Grant, Priority};
 pub use tell::report::{

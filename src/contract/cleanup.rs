@@ -8,6 +8,7 @@ use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Mutex, PoisonError};
 
+use super::answer::{Answer, Unanswered};
 use crate::error::panic_message;
 use crate::sync::{Arc, AtomicBool, Ordering};
 
@@ -81,9 +82,14 @@ impl IntoIterator for Panics {
     }
 }
 
+/// Who waits for a request.
+pub(crate) type Reply = std::sync::Arc<dyn Answer>;
+
 /// Clean-ups shared by the copies of one request.
 struct Trunk {
     list: Vec<Cleanup>,
+    /// Owed when the last copy has died.
+    reply: Option<Reply>,
     parent: Option<Arc<Trunk>>,
     failed: AtomicBool,
 }
@@ -98,8 +104,23 @@ fn release(mut trunk: Option<Arc<Trunk>>, mut success: bool, panics: &mut Panics
         let Some(last) = Arc::into_inner(shared) else { break };
         success = !last.failed.load(Ordering::Relaxed);
         run_all(last.list, success, panics);
+        if let Some(reply) = last.reply {
+            reply.end(None);
+        }
         trunk = last.parent;
     }
+}
+
+/// The reply that the copies of a request share.
+fn shared_reply(trunk: Option<&Arc<Trunk>>) -> Option<&Reply> {
+    let mut trunk = trunk;
+    while let Some(shared) = trunk {
+        if shared.reply.is_some() {
+            return shared.reply.as_ref();
+        }
+        trunk = shared.parent.as_ref();
+    }
+    None
 }
 
 /// The clean-ups of one envelope. Dropped without having been run, they run with failure, or with success
@@ -108,6 +129,8 @@ fn release(mut trunk: Option<Arc<Trunk>>, mut success: bool, panics: &mut Panics
 pub(crate) struct Cleanups {
     own: Vec<Cleanup>,
     trunk: Option<Arc<Trunk>>,
+    /// Ended when everything else has run.
+    reply: Option<Reply>,
     delivered: bool,
 }
 
@@ -136,7 +159,36 @@ impl Cleanups {
     pub(crate) fn finish(&mut self, success: bool) -> Panics {
         let mut panics = self.run_own(success);
         release(self.trunk.take(), success, &mut panics);
+        if let Some(reply) = self.reply.take() {
+            reply.end(None);
+        }
         panics
+    }
+
+    /// The request dies, and what it travelled with goes back to whom it owes an answer.
+    pub(crate) fn finish_boxed(mut self: Box<Self>, success: bool) -> Panics {
+        let reply = self.reply.take();
+        let panics = self.finish(success);
+        if let Some(reply) = reply {
+            self.delivered = false;
+            reply.end(Some(self));
+        }
+        panics
+    }
+
+    /// From now on the request owes somebody an answer.
+    pub(crate) fn owe(&mut self, reply: Reply) {
+        self.reply = Some(reply);
+    }
+
+    /// Nobody is owed an answer any more, and none is told.
+    pub(crate) fn forgive(&mut self) {
+        self.reply = None;
+    }
+
+    /// Whom the request owes an answer.
+    pub(crate) fn reply(&self) -> Option<&Reply> {
+        self.reply.as_ref().or_else(|| shared_reply(self.trunk.as_ref()))
     }
 
     /// Whether the request is in the hands of a user behind the tract.
@@ -154,10 +206,11 @@ impl Cleanups {
             }
         }
         let parent = self.trunk.take();
-        let trunk = if once.is_empty() {
+        let reply = self.reply.take();
+        let trunk = if once.is_empty() && reply.is_none() {
             parent
         } else {
-            Some(Arc::new(Trunk { list: once, parent, failed: AtomicBool::new(false) }))
+            Some(Arc::new(Trunk { list: once, reply, parent, failed: AtomicBool::new(false) }))
         };
         SharedCleanups { trunk, per_copy }
     }
@@ -180,13 +233,20 @@ impl Drop for Cleanups {
         // A panic of the user who held the request fails it.
         let success = self.delivered && !std::thread::panicking();
         let panics = self.finish(success);
-        // Where nobody listens, or the thread is past that, the panic hook has been told.
-        let _ = OVERHEARD.try_with(|overheard| {
-            if let Some(overheard) = &mut *overheard.borrow_mut() {
-                overheard.join(panics);
-            }
-        });
+        mention(panics);
     }
+}
+
+/// Tells whoever [overhears](overhear). Where nobody does, or the thread is past that, the panic hook has been told.
+pub(crate) fn mention(panics: Panics) {
+    if panics.is_empty() {
+        return;
+    }
+    let _ = OVERHEARD.try_with(|overheard| {
+        if let Some(overheard) = &mut *overheard.borrow_mut() {
+            overheard.join(panics);
+        }
+    });
 }
 
 /// What the copies of one request have in common. Dropped before its time, by a panic, it counts as a copy that
@@ -200,13 +260,20 @@ impl SharedCleanups {
     /// One more copy's clean-ups.
     pub(crate) fn copy(&self) -> Cleanups {
         let own = self.per_copy.iter().cloned().map(Cleanup::PerCopy).collect();
-        Cleanups { own, trunk: self.trunk.clone(), delivered: false }
+        Cleanups { own, trunk: self.trunk.clone(), reply: None, delivered: false }
     }
 
     /// The last copy's, which takes over the share held until now.
     pub(crate) fn into_last(mut self) -> Cleanups {
         let own = std::mem::take(&mut self.per_copy).into_iter().map(Cleanup::PerCopy).collect();
-        Cleanups { own, trunk: self.trunk.take(), delivered: false }
+        Cleanups { own, trunk: self.trunk.take(), reply: None, delivered: false }
+    }
+
+    /// Tells whom the request owes an answer what is wrong with it.
+    pub(crate) fn note(&self, why: Unanswered) {
+        if let Some(reply) = shared_reply(self.trunk.as_ref()) {
+            reply.note(why);
+        }
     }
 
     /// No further copy will come; the share held until now counts as one with this ending.
@@ -220,7 +287,8 @@ impl SharedCleanups {
 
 impl Drop for SharedCleanups {
     fn drop(&mut self) {
-        let mut last = Cleanups { own: Vec::new(), trunk: self.trunk.take(), delivered: false };
+        let (own, trunk) = (Vec::new(), self.trunk.take());
+        let mut last = Cleanups { own, trunk, reply: None, delivered: false };
         last.own.extend(std::mem::take(&mut self.per_copy).into_iter().map(Cleanup::PerCopy));
         // Nobody is left to tell of a panic but the panic hook, which has been told.
         let _ = last.finish(false);

@@ -1,5 +1,6 @@
 //! What users write and hold: workers, factories, inputs, outputs, requests.
 
+pub(crate) mod answer;
 pub(crate) mod cleanup;
 pub(crate) mod factory;
 pub(crate) mod failure;

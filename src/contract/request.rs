@@ -4,6 +4,7 @@ use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::time::{Duration, Instant};
 
+use super::answer::{Answer, Unanswered};
 use super::cleanup::{Cleanup, Cleanups, Exclusive, Panics, SharedCleanups};
 use crate::measure::clock;
 
@@ -148,6 +149,29 @@ impl Envelope {
         }
     }
 
+    /// That of a request which owes somebody an answer.
+    pub(crate) fn owing(cleanups: Box<Cleanups>) -> Self {
+        Self { stamp: Stamp::NONE, cleanups: Some(cleanups) }
+    }
+
+    /// What was given to [`owing`](Self::owing), if the request never got anywhere.
+    pub(crate) fn into_cleanups(self) -> Option<Box<Cleanups>> {
+        self.cleanups
+    }
+
+    /// Whom the request owes an answer.
+    pub(crate) fn reply(&self) -> Option<&dyn Answer> {
+        Some(&**self.cleanups.as_ref()?.reply()?)
+    }
+
+    /// Tells whom the request owes an answer what is wrong with it.
+    #[inline]
+    pub(crate) fn note(&self, why: impl FnOnce() -> Unanswered) {
+        if let Some(reply) = self.reply() {
+            reply.note(why());
+        }
+    }
+
     /// Turns the envelope into one that can be copied.
     pub(crate) fn share(self) -> SharedEnvelope {
         SharedEnvelope {
@@ -158,9 +182,8 @@ impl Envelope {
 }
 
 #[cold]
-#[expect(clippy::boxed_local, reason = "unboxing would move it for nothing")]
-fn finish(mut cleanups: Box<Cleanups>, success: bool) -> Panics {
-    cleanups.finish(success)
+fn finish(cleanups: Box<Cleanups>, success: bool) -> Panics {
+    cleanups.finish_boxed(success)
 }
 
 impl fmt::Debug for Envelope {
@@ -191,6 +214,13 @@ impl SharedEnvelope {
 
     pub(crate) fn finish(self, success: bool) -> Panics {
         self.cleanups.map_or(Panics::NONE, |shared| shared.finish(success))
+    }
+
+    /// Tells whom the request owes an answer what is wrong with it.
+    pub(crate) fn note(&self, why: Unanswered) {
+        if let Some(cleanups) = &self.cleanups {
+            cleanups.note(why);
+        }
     }
 }
 

@@ -144,10 +144,13 @@ impl Post {
         }
     }
 
+    /// Counts, keeps and tells a panic of user code; returns what it said.
     #[cold]
-    pub(crate) fn panicked(&self, kind: FailureKind, panic: Panic) {
+    pub(crate) fn panicked(&self, kind: FailureKind, panic: Panic) -> String {
         self.tally.panics.add(1);
-        self.fail(kind, panic_message(panic));
+        let message = panic_message(panic);
+        self.fail(kind, message.clone());
+        message
     }
 
     /// Makes the product of a factory for this step.

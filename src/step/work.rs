@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::post::{FactoryCell, OnPanic, Post};
 use super::{Recall, Step, Turn};
+use crate::contract::answer::Unanswered;
 use crate::contract::factory::Factory;
 use crate::contract::failure::FailureKind;
 use crate::contract::request::{Envelope, Request, SharedEnvelope};
@@ -200,12 +201,14 @@ impl<I, W: Worker<I>, F: Factory<Product = W>> Bench<I, W, F> {
             }
             Outcome::Discard => {
                 self.post.tally.discarded.add(1);
+                envelope.note(|| Unanswered::Discarded);
                 self.finish(envelope);
             }
             Outcome::Fail(error) => {
                 self.post.tally.failed.add(1);
                 let message = self.post.contain(FailureKind::Panicked, || error.to_string());
                 let message = message.unwrap_or_else(|| "an error that cannot be shown".to_owned());
+                envelope.note(|| Unanswered::Failed(message.clone()));
                 self.post.fail(FailureKind::Failed, message);
                 self.finish(envelope);
             }
@@ -289,6 +292,9 @@ impl<I, W: Worker<I>, F: Factory<Product = W>> Bench<I, W, F> {
         whole: bool,
     ) {
         let Some(Pending { envelope, given }) = self.pending.take() else { return };
+        if given == 0 && whole {
+            envelope.note(Unanswered::Discarded);
+        }
         if given == 0 || !whole {
             nothing(&self.post.tally).add(1);
         }
@@ -313,13 +319,17 @@ impl<I, W: Worker<I>, F: Factory<Product = W>> Bench<I, W, F> {
     fn panicked(&mut self, panic: Panic) {
         match std::mem::replace(&mut self.call, Call::None) {
             Call::Work => {
-                self.post.panicked(FailureKind::Panicked, panic);
+                let message = self.post.panicked(FailureKind::Panicked, panic);
                 self.post.tally.failed.add(1);
                 let envelope = std::mem::replace(&mut self.in_hand, Envelope::BARE);
+                envelope.note(|| Unanswered::Panicked(message));
                 self.finish(envelope);
             }
             Call::Next => {
-                self.post.panicked(FailureKind::Panicked, panic);
+                let message = self.post.panicked(FailureKind::Panicked, panic);
+                if let Some(pending) = &self.pending {
+                    pending.envelope.note(Unanswered::Panicked(message));
+                }
                 self.settle(|tally| &tally.failed, false);
             }
             // None of the worker's.

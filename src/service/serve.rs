@@ -1,0 +1,154 @@
+//! Making a service of a tract.
+
+use std::any::Any;
+use std::fmt;
+
+use super::call::Service;
+use super::gather::{Gather, Quorum};
+use super::slot::Slot;
+use crate::contract::cleanup::mention;
+use crate::contract::output::Output;
+use crate::contract::request::Request;
+use crate::decide::plan::{GroupKind, PlanNode};
+use crate::describe::ends::{feed, output};
+use crate::describe::tract::Tract;
+use crate::error::{BoxError, Error};
+use crate::run::setup::Setup;
+use crate::wait::idle::Idle;
+
+impl<I: Send + 'static, O: Send + 'static> Tract<I, O> {
+    /// Starts the tract as a service, with the default setup.
+    ///
+    /// # Errors
+    ///
+    /// As [`Serving::start`].
+    pub fn into_service(self) -> Result<Service<I, O>, Error> {
+        self.setup().service().start()
+    }
+}
+
+impl<'a, I: Send + 'static, O: Send + 'static> Setup<'a, I, O> {
+    /// How a run with this setup is to be called.
+    pub fn service(self) -> Serving<'a, I, O, O> {
+        let idle = Idle::default();
+        Serving { setup: self, window: DEFAULT_WINDOW, idle, gather: Gather::first(false) }
+    }
+}
+
+const DEFAULT_WINDOW: usize = 64;
+
+/// How a run is to be called: made by [`Setup::service`].
+///
+/// A tract with a fan-out inside makes several values of one request. It is refused unless a rule says how they make one
+/// answer: [`first`](Self::first), [`all`](Self::all) or [`at_least`](Self::at_least). Whatever the rule, the call is
+/// answered when the last copy has died: so clean-ups have finished before it returns.
+///
+/// ```
+/// use ringtract::{fan_out, worker};
+///
+/// let both = fan_out("both", [worker("half", 1, || |n: u64| n / 2), worker("double", 1, || |n: u64| n * 2)]);
+/// assert!(both.setup().service().start().is_err());
+/// let mut service = both.setup().service().all().start()?;
+/// let mut answer = service.call(10).expect("an answer");
+/// answer.sort_unstable();
+/// assert_eq!(answer, [5, 20]);
+/// # Ok::<(), ringtract::Error>(())
+/// ```
+#[must_use = "nothing runs until it is started"]
+pub struct Serving<'a, I, O, A> {
+    setup: Setup<'a, I, O>,
+    window: usize,
+    idle: Idle,
+    gather: Gather<O, A>,
+}
+
+impl<'a, I: Send + 'static, O: Send + 'static, A: Send + 'static> Serving<'a, I, O, A> {
+    /// Calls that each handle may have outstanding: 1 to 16,777,216. Default: 64.
+    pub fn window(mut self, window: usize) -> Self {
+        self.window = window;
+        self
+    }
+
+    /// What a thread does that waits for an answer. Default: [`Idle::default`].
+    pub fn idle(mut self, idle: Idle) -> Self {
+        self.idle = idle;
+        self
+    }
+
+    /// Of the values that a request becomes, the first to reach the end is the answer; the others are dropped.
+    pub fn first(self) -> Serving<'a, I, O, O> {
+        self.gathering(Gather::first(true))
+    }
+
+    /// Every value that a request becomes, in the order in which they reach the end. If any copy was discarded or failed,
+    /// there is no answer.
+    ///
+    /// Allocates for every call.
+    pub fn all(self) -> Serving<'a, I, O, Vec<O>> {
+        self.gathering(Gather::every(Quorum { least: 1, all: true }))
+    }
+
+    /// Every value that a request becomes, in the order in which they reach the end, if there are `least` or more.
+    ///
+    /// Allocates for every call.
+    pub fn at_least(self, least: usize) -> Serving<'a, I, O, Vec<O>> {
+        self.gathering(Gather::every(Quorum { least, all: false }))
+    }
+
+    fn gathering<B>(self, gather: Gather<O, B>) -> Serving<'a, I, O, B> {
+        Serving { setup: self.setup, window: self.window, idle: self.idle, gather }
+    }
+
+    /// Initialises and starts the run; the first handle to it.
+    ///
+    /// # Errors
+    ///
+    /// Whatever prevents it; [`Error::FanOutInService`] for a fan-out without a rule.
+    pub fn start(self) -> Result<Service<I, A>, Error> {
+        let gather = self.gather;
+        if !gather.fan_outs
+            && let Some(path) = fan_out_in(&self.setup.plan()?.tree, "")
+        {
+            return Err(Error::FanOutInService { path });
+        }
+        let (feed, input) = feed(self.window);
+        let answers = output(move || Ok::<_, BoxError>(Answers(gather)));
+        let running = self.setup.init_fed(input, answers)?.start()?;
+        Ok(Service::new(feed, running, self.window, gather.quorum, self.idle))
+    }
+}
+
+impl<I, O, A> fmt::Debug for Serving<'_, I, O, A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Serving").field("window", &self.window).finish_non_exhaustive()
+    }
+}
+
+/// The path of the first fan-out in a plan.
+fn fan_out_in(node: &PlanNode, around: &str) -> Option<String> {
+    let PlanNode::Group { name, kind, members } = node else { return None };
+    let path = match (around, name.as_str()) {
+        ("", name) => name.to_owned(),
+        (around, "") => around.to_owned(),
+        (around, name) => format!("{around}/{name}"),
+    };
+    if *kind == GroupKind::FanOut && members.len() > 1 {
+        return Some(path);
+    }
+    members.iter().find_map(|member| fan_out_in(member, &path))
+}
+
+/// The output that leaves values with the calls they are for.
+struct Answers<O, A>(Gather<O, A>);
+
+impl<O, A: Send + 'static> Output<O> for Answers<O, A> {
+    fn put(&mut self, request: Request<O>) {
+        let Request { value, envelope } = request;
+        // A worker may have exchanged the envelope for one that nobody waits for.
+        let reply = envelope.reply().map(|reply| reply as &dyn Any);
+        if let Some(slot) = reply.and_then(|reply| reply.downcast_ref::<Slot<A>>()) {
+            drop(slot.leave(value, self.0.add));
+        }
+        mention(envelope.finish(true));
+    }
+}
