@@ -92,7 +92,41 @@ fn tracts() -> [(&'static str, Tract<NoInput, u64>, u64); 5] {
 
 fn main() {
     a_running_tract_allocates_and_frees_nothing();
+    a_called_service_allocates_and_frees_nothing();
     println!("test a_running_tract_allocates_and_frees_nothing ... ok");
+    println!("test a_called_service_allocates_and_frees_nothing ... ok");
+}
+
+/// Allocations and frees of a whole process while calls are made, after some have been.
+fn calls(mut call: impl FnMut(u64)) -> (u64, u64) {
+    (0..1_000).for_each(&mut call);
+    let from = counts();
+    (0..10_000).for_each(&mut call);
+    let to = counts();
+    (to.0 - from.0, to.1 - from.1)
+}
+
+fn a_called_service_allocates_and_frees_nothing() {
+    within(Duration::from_secs(600), || {
+        for how in [Measure::Off, Measure::default(), Measure::ALL] {
+            let tract = add("first", 1).then(add("second", 2));
+            let start = || tract.setup().measure(how).service().start().expect("a sound tract");
+            let mut service = start();
+            let counted = calls(|n| assert_eq!(service.call(n), Ok(n + 2)));
+            assert_eq!(counted, (0, 0), "calls, {how:?}");
+
+            let counted = calls(|n| {
+                let tickets: [_; 8] = std::array::from_fn(|_| service.submit(n).expect("room"));
+                tickets.into_iter().for_each(|ticket| assert_eq!(ticket.wait(), Ok(n + 2)));
+            });
+            assert_eq!(counted, (0, 0), "tickets, {how:?}");
+        }
+        let nested =
+            worker("outer", 1, worker("middle", 1, add("inner", 1).into_workers()).into_workers());
+        let mut service = nested.into_service().expect("a sound tract");
+        let counted = calls(|n| assert_eq!(service.call(n), Ok(n + 1)));
+        assert_eq!(counted, (0, 0), "nested");
+    });
 }
 
 fn a_running_tract_allocates_and_frees_nothing() {

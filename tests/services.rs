@@ -92,7 +92,7 @@ fn s43_clean_ups_added_inside_have_run_before_the_call_returns() {
                     thread::yield_now();
                     if success { &good } else { &bad }.up();
                 });
-                if n % 3 == 0 { Outcome::Discard } else { Outcome::Emit(n) }
+                if n.is_multiple_of(3) { Outcome::Discard } else { Outcome::Emit(n) }
             })
         });
         let mut service = tract.into_service().expect("a sound tract");
@@ -150,9 +150,13 @@ fn s44_a_fan_out_gathers_by_its_rule() {
             fan_out(
                 "three",
                 [
-                    worker("even", 1, || filter_map(|n: u64| (n % 2 == 0).then_some(n))),
-                    worker("third", 1, || filter_map(|n: u64| (n % 3 == 0).then_some(n + 1))),
-                    worker("sixth", 1, || filter_map(|n: u64| (n % 6 == 0).then_some(n + 2))),
+                    worker("even", 1, || filter_map(|n: u64| n.is_multiple_of(2).then_some(n))),
+                    worker("third", 1, || {
+                        filter_map(|n: u64| n.is_multiple_of(3).then_some(n + 1))
+                    }),
+                    worker("sixth", 1, || {
+                        filter_map(|n: u64| n.is_multiple_of(6).then_some(n + 2))
+                    }),
                 ],
             )
         };

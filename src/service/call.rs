@@ -77,7 +77,8 @@ impl<I, A: Send + 'static> Service<I, A> {
         Self { feed, core, slots: Vec::new(), next: 0, window, quorum, idle }
     }
 
-    /// What a thread does that waits for an answer to this handle's calls. Default: that of the run. Clones take it over.
+    /// What a thread does that waits for an answer to this handle's calls. Default: that of the
+    /// [`Serving`](crate::Serving). Clones take it over.
     #[must_use]
     pub fn idle(mut self, idle: Idle) -> Self {
         self.idle = idle;

@@ -9,6 +9,7 @@ use super::slot::Slot;
 use crate::contract::cleanup::mention;
 use crate::contract::output::Output;
 use crate::contract::request::Request;
+use crate::decide::placement::Machine;
 use crate::decide::plan::{GroupKind, PlanNode};
 use crate::describe::ends::{feed, output};
 use crate::describe::tract::Tract;
@@ -30,8 +31,7 @@ impl<I: Send + 'static, O: Send + 'static> Tract<I, O> {
 impl<'a, I: Send + 'static, O: Send + 'static> Setup<'a, I, O> {
     /// How a run with this setup is to be called.
     pub fn service(self) -> Serving<'a, I, O, O> {
-        let idle = Idle::default();
-        Serving { setup: self, window: DEFAULT_WINDOW, idle, gather: Gather::first(false) }
+        Serving { setup: self, window: DEFAULT_WINDOW, idle: None, gather: Gather::first(false) }
     }
 }
 
@@ -58,7 +58,7 @@ const DEFAULT_WINDOW: usize = 64;
 pub struct Serving<'a, I, O, A> {
     setup: Setup<'a, I, O>,
     window: usize,
-    idle: Idle,
+    idle: Option<Idle>,
     gather: Gather<O, A>,
 }
 
@@ -69,9 +69,10 @@ impl<'a, I: Send + 'static, O: Send + 'static, A: Send + 'static> Serving<'a, I,
         self
     }
 
-    /// What a thread does that waits for an answer. Default: [`Idle::default`].
+    /// What a thread does that waits for an answer. Default: [`Idle::default`], or where the run's threads leave no core
+    /// for it, one that does not spin.
     pub fn idle(mut self, idle: Idle) -> Self {
-        self.idle = idle;
+        self.idle = Some(idle);
         self
     }
 
@@ -114,7 +115,8 @@ impl<'a, I: Send + 'static, O: Send + 'static, A: Send + 'static> Serving<'a, I,
         let (feed, input) = feed(self.window);
         let answers = output(move || Ok::<_, BoxError>(Answers(gather)));
         let running = self.setup.init_fed(input, answers)?.start()?;
-        Ok(Service::new(feed, running, self.window, gather.quorum, self.idle))
+        let idle = self.idle.unwrap_or_else(|| default_idle(running.plan().threads.len()));
+        Ok(Service::new(feed, running, self.window, gather.quorum, idle))
     }
 }
 
@@ -122,6 +124,11 @@ impl<I, O, A> fmt::Debug for Serving<'_, I, O, A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Serving").field("window", &self.window).finish_non_exhaustive()
     }
+}
+
+/// What callers do that wait for a run of so many threads.
+fn default_idle(threads: usize) -> Idle {
+    if threads < Machine::this().parallelism { Idle::default() } else { Idle::default().crowded() }
 }
 
 /// The path of the first fan-out in a plan.
