@@ -215,7 +215,7 @@ fn s47_services_nest_three_deep_under_eight_callers() {
 fn s47_a_failure_comes_up_through_three_levels_with_its_message() {
     within_a_minute(|| {
         let deep = worker("deep", 1, || {
-            try_map(|n: u64| if n % 2 == 0 { Ok(n) } else { Err(format!("{n} is odd")) })
+            try_map(|n: u64| if n.is_multiple_of(2) { Ok(n) } else { Err(format!("{n} is odd")) })
         });
         let tract = worker("high", 1, worker("middle", 1, deep.into_workers()).into_workers());
         let (output, evens) = collect();
