@@ -51,17 +51,21 @@ fn to_f64(nanos: u64) -> f64 {
     nanos as f64
 }
 
-/// Calls one after the other from the first core; how long each took.
-fn time(count: u64, cores: (usize, usize), mut call: impl FnMut(u64) -> u64) -> Latencies {
-    pin(cores.0);
-    let mut latencies = Histogram::new(3).expect("a sound precision");
-    for n in 0..count {
-        let start = Instant::now();
-        assert_eq!(call(n), n + 1);
-        let nanos = u64::try_from(start.elapsed().as_nanos()).expect("a short time");
-        latencies.record(nanos).expect("a histogram that grows");
-    }
-    latencies
+/// Calls one after the other from the first core, on a thread of its own, since threads made later take over the core of
+/// whoever makes them; how long each took.
+fn time(count: u64, cores: (usize, usize), mut call: impl FnMut(u64) -> u64 + Send) -> Latencies {
+    let calling = move || {
+        pin(cores.0);
+        let mut latencies = Histogram::new(3).expect("a sound precision");
+        for n in 0..count {
+            let start = Instant::now();
+            assert_eq!(call(n), n + 1);
+            let nanos = u64::try_from(start.elapsed().as_nanos()).expect("a short time");
+            latencies.record(nanos).expect("a histogram that grows");
+        }
+        latencies
+    };
+    thread::scope(|scope| scope.spawn(calling).join().expect("calls"))
 }
 
 fn rings(count: u64, cores: (usize, usize)) -> Latencies {
