@@ -321,6 +321,12 @@ impl<O: Send + 'static> Setup<'_, NoInput, O> {
             return Ok(inline.finish());
         }
         let running = self.init(output)?.start()?;
+        // This thread is one more that wants a core.
+        let crowded = running.plan().threads.len() >= Machine::this().threads_at_once();
+        let receiver = receiver.idle(match crowded {
+            true => Idle::default().crowded(),
+            false => Idle::default(),
+        });
         Delivery::new(receiver, sink, running.output_post()).deliver_all();
         Ok(running.wait())
     }

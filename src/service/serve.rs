@@ -9,7 +9,7 @@ use super::slot::Slot;
 use crate::contract::cleanup::mention;
 use crate::contract::output::Output;
 use crate::contract::request::Request;
-use crate::decide::placement::Machine;
+use crate::decide::machine::Machine;
 use crate::decide::plan::{GroupKind, PlanNode};
 use crate::describe::ends::{feed, output};
 use crate::describe::tract::Tract;
@@ -128,7 +128,11 @@ impl<I, O, A> fmt::Debug for Serving<'_, I, O, A> {
 
 /// What callers do that wait for a run of so many threads.
 fn default_idle(threads: usize) -> Idle {
-    if threads < Machine::this().parallelism { Idle::default() } else { Idle::default().crowded() }
+    if threads < Machine::this().threads_at_once() {
+        Idle::default()
+    } else {
+        Idle::default().crowded()
+    }
 }
 
 /// The path of the first fan-out in a plan.
