@@ -87,6 +87,8 @@ pub use describe::ends::{
     Collected, InputEnd, OutputEnd, collect, feed, final_output, for_each, input, output, receiver,
 };
 pub use describe::kit::StageKind;
+#[cfg(feature = "async")]
+pub use describe::stream::{RequestStream, stream_input, stream_output};
 pub use describe::tract::{NoInput, Tract, fan_out, parallel, serial, source, worker};
 pub use error::{BoxError, Error};
 pub use lane::feed::{Feed, SendError, TrySendError};

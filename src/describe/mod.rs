@@ -4,4 +4,6 @@ pub(crate) mod ends;
 pub(crate) mod kit;
 pub(crate) mod options;
 pub(crate) mod shape;
+#[cfg(feature = "async")]
+pub(crate) mod stream;
 pub(crate) mod tract;
