@@ -2,16 +2,17 @@
 
 mod common;
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
 use ringtract::{
-    Envelope, Factory, NoInput, Outcome, Placement, Service, Tract, collect, outcome, source,
-    try_map, worker, workers,
+    Envelope, Factory, NoInput, Outcome, Placement, Service, Tract, collect, fan_out, outcome,
+    source, try_map, worker, workers,
 };
 
-use common::{Count, within, within_a_minute};
+use common::{Count, MEANT, hush_meant_panics, within, within_a_minute};
 
 fn numbers(to: u64) -> Tract<NoInput, u64> {
     source("numbers", 1, move || 0..to)
@@ -229,5 +230,26 @@ fn s47_a_failure_comes_up_through_three_levels_with_its_message() {
         assert_eq!(evens.take(), [0, 2, 4, 6, 8]);
         let messages: Vec<_> = report.failures.iter().map(|f| f.message.clone()).collect();
         assert_eq!(messages, ["1 is odd", "3 is odd", "5 is odd", "7 is odd", "9 is odd"]);
+    });
+}
+
+/// A value of which only the first copy can be made.
+struct Fragile(Arc<AtomicUsize>);
+
+impl Clone for Fragile {
+    fn clone(&self) -> Self {
+        assert!(self.0.fetch_add(1, Ordering::SeqCst) < 1, "{MEANT}no more copies");
+        Self(Arc::clone(&self.0))
+    }
+}
+
+#[test]
+fn all_answers_are_all_even_where_a_copy_could_not_be_made() {
+    hush_meant_panics();
+    within_a_minute(|| {
+        let branch = |name: &str, k: u64| worker(name, 1, move || move |_: Fragile| k);
+        let three = fan_out("three", [branch("a", 1), branch("b", 2), branch("c", 3)]);
+        let mut service = three.setup().service().all().start().expect("starts");
+        assert!(service.call(Fragile(Arc::default())).is_err());
     });
 }

@@ -105,6 +105,10 @@ fn release(mut trunk: Option<Arc<Trunk>>, mut success: bool, panics: &mut Panics
         success = !last.failed.load(Ordering::Relaxed);
         run_all(last.list, success, panics);
         if let Some(reply) = last.reply {
+            if !success {
+                // A copy that died without a word, in a stop or a panicking copy, is missing all the same.
+                reply.note(Unanswered::Dropped);
+            }
             reply.end(None);
         }
         trunk = last.parent;
