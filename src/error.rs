@@ -34,6 +34,13 @@ pub enum Error {
         /// The path of the stage.
         path: String,
     },
+    /// Histograms that cannot be made.
+    Precision {
+        /// The longest time asked for, in nanoseconds.
+        longest: u64,
+        /// The significant digits asked for.
+        digits: u8,
+    },
     /// A core that this process may not use.
     NoSuchCore {
         /// The path of the stage.
@@ -126,6 +133,12 @@ impl fmt::Display for Error {
             }
             Self::EmptyBatch { path } => {
                 write!(f, "stage `{path}` has a batch of 0: choose 1 for none, or more")
+            }
+            Self::Precision { longest, digits } => {
+                write!(
+                    f,
+                    "no histogram goes to {longest} ns with {digits} digits: choose at least 2 ns, and 1 to 5 digits"
+                )
             }
             Self::NoSuchCore { path, core, cores } => {
                 write!(

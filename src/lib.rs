@@ -94,9 +94,14 @@ pub use error::{BoxError, Error};
 pub use lane::feed::{Feed, SendError, TrySendError};
 pub use lane::receiver::{Receiver, TryRecvError};
 pub use measure::Measure;
+#[doc(hidden)]
+pub use measure::clock::was_read as clock_was_read;
+pub use measure::metrics::{Metric, MetricKey, MetricsHandler, Throttled};
+pub use measure::sheets::{Aspect, Precision};
 pub use measure::tally::Phase;
+pub use measure::throttle::Throttle;
 pub use run::inline::Inline;
-pub use run::running::{Overdue, Ready, Running, Stopper};
+pub use run::running::{Overdue, Ready, Running, Stopper, Viewer};
 pub use run::setup::Setup;
 pub use service::call::{CallError, Service};
 pub use service::serve::Serving;
@@ -104,10 +109,12 @@ pub use service::ticket::Ticket;
 pub use service::workers::{CallWorker, ServiceFactory, workers};
 pub use step::post::OnPanic;
 pub use system::{Grant, Priority};
+pub use tell::latency::{Latency, Shares, Times};
 pub use tell::report::{
-    Ending, LaneReport, Latency, Ledger, MemoryReport, Report, StageReport, ThreadReport,
-    Unfinished,
+    Ending, LaneReport, Ledger, MemoryReport, Report, StageReport, ThreadReport, Unfinished,
 };
+pub use tell::snapshot::{Snapshot, StageSnapshot};
+pub use tell::verdict::Verdict;
 pub use wait::idle::Idle;
 
 #[doc = include_str!("choosing.md")]

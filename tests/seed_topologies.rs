@@ -282,7 +282,7 @@ fn measured(tract: Tract<u64, u64>, way: Placement) -> BTreeMap<String, u64> {
     let report = setup.run(drop).expect("a sound tract");
     assert_balanced(&report);
     let workers = report.stages.iter().filter(|stage| stage.path.starts_with("group/"));
-    workers.map(|stage| (stage.path.clone(), stage.work.count)).collect()
+    workers.map(|stage| (stage.path.clone(), stage.times.work.count)).collect()
 }
 
 fn counted<const N: usize>(expected: [(&str, u64); N]) -> BTreeMap<String, u64> {

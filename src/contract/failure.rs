@@ -34,6 +34,8 @@ pub enum FailureKind {
     CleanupPanicked,
     /// `close` panicked.
     ClosePanicked,
+    /// The metrics handler of the stage panicked.
+    HandlerPanicked,
     /// The factory could not replace a worker after a panic.
     NotReplaced,
     /// The runtime itself panicked: a defect of ringtract, please report it.
@@ -48,6 +50,7 @@ impl fmt::Display for FailureKind {
             Self::ValuePanicked => "copy or drop of a value panicked",
             Self::CleanupPanicked => "clean-up panicked",
             Self::ClosePanicked => "close panicked",
+            Self::HandlerPanicked => "metrics handler panicked",
             Self::NotReplaced => "worker not replaced",
             Self::Defect => "defect in ringtract",
         })

@@ -15,6 +15,8 @@ use crate::error::{Error, MAX_CAPACITY};
 use crate::lane::fork::Fork;
 use crate::lane::track::header_bytes;
 use crate::measure::Measure;
+use crate::measure::metrics::SharedHandler;
+use crate::measure::sheets::Precision;
 use crate::system::Priority;
 use crate::wait::idle::Idle;
 
@@ -43,6 +45,8 @@ pub(crate) struct Defaults {
     pub(crate) priority: Option<Priority>,
     pub(crate) prefault: bool,
     pub(crate) measure: Measure,
+    pub(crate) precision: Precision,
+    pub(crate) metrics: Option<SharedHandler>,
 }
 
 impl Defaults {
@@ -62,6 +66,10 @@ pub(crate) fn lower(
 ) -> Result<Blueprint, Error> {
     check_capacity("", defaults.capacity)?;
     check_priority("", defaults.priority)?;
+    if !defaults.precision.is_possible() {
+        let Precision { longest, digits } = defaults.precision;
+        return Err(Error::Precision { longest, digits });
+    }
     let mut lowering = Lowering { stages: Vec::new(), parts: Vec::new(), defaults };
     let input = input.map(|kit| lowering.end("input", kit));
     let options = Options::default();
@@ -77,8 +85,14 @@ pub(crate) fn lower(
     let meshes = join(&stages, &mut parts, defaults.split_lanes());
     let tree = with_ends(node, shape, input, output);
     let threads = place(&stages, defaults, machine)?;
+    let measured: usize = stages.iter().filter(|stage| stage.has_steps()).map(|s| s.workers).sum();
+    let histogram_bytes = match defaults.measure {
+        Measure::Off => 0,
+        _ => measured * defaults.precision.bytes_per_worker(),
+    };
     let placement = defaults.layout.clone();
-    Ok(Blueprint { plan: Plan { tree, stages, meshes, placement, threads }, stages: parts })
+    let plan = Plan { tree, stages, meshes, placement, threads, histogram_bytes };
+    Ok(Blueprint { plan, stages: parts })
 }
 
 struct Lowering<'a> {

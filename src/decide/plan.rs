@@ -37,6 +37,8 @@ pub struct Plan {
     pub placement: Layout,
     /// What runs them; one thread without a name for an inline run.
     pub threads: Vec<ThreadPlan>,
+    /// Bytes of the histograms of all workers; 0 where nothing is measured.
+    pub histogram_bytes: usize,
 }
 
 impl Plan {

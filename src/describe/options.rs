@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::measure::metrics::SharedHandler;
 use crate::step::post::{FailureHandler, OnPanic};
 use crate::system::Priority;
 use crate::wait::idle::Idle;
@@ -18,6 +19,7 @@ pub(crate) struct Options {
     pub(crate) on_panic: Option<OnPanic>,
     pub(crate) on_failure: Option<FailureHandler>,
     pub(crate) close_factory: Option<bool>,
+    pub(crate) metrics: Option<SharedHandler>,
 }
 
 impl Options {
@@ -32,6 +34,7 @@ impl Options {
             on_panic,
             on_failure,
             close_factory,
+            metrics,
         } = self;
         capacity.is_none()
             && batch.is_none()
@@ -42,6 +45,7 @@ impl Options {
             && on_panic.is_none()
             && on_failure.is_none()
             && close_factory.is_none()
+            && metrics.is_none()
     }
 
     /// These, and what they leave open from `outer`.
@@ -56,6 +60,7 @@ impl Options {
             on_panic: self.on_panic.or(outer.on_panic),
             on_failure: self.on_failure.clone().or_else(|| outer.on_failure.clone()),
             close_factory: self.close_factory.or(outer.close_factory),
+            metrics: self.metrics.clone().or_else(|| outer.metrics.clone()),
         }
     }
 }

@@ -12,6 +12,7 @@ use crate::contract::failure::Failure;
 use crate::contract::input::Input;
 use crate::contract::worker::Worker;
 use crate::lane::fork::Cloner;
+use crate::measure::metrics::{MetricsHandler, SharedHandler};
 use crate::step::post::OnPanic;
 use crate::wait::idle::Idle;
 
@@ -281,6 +282,14 @@ impl<I, O> Tract<I, O> {
     /// counted and kept for the report in any case.
     pub fn on_failure(mut self, handler: impl Fn(&Failure) + Send + Sync + 'static) -> Self {
         self.shape.options.on_failure = Some(Arc::new(handler));
+        self
+    }
+
+    /// Hands what is measured in these stages to this handler, on the threads of their workers. Sources measure nothing.
+    /// It is asked whether or not the run [measures](crate::Setup::measure); where that is off, requests carry no start,
+    /// and there is no [`MetricKey::Tract`](crate::MetricKey::Tract).
+    pub fn metrics(mut self, handler: impl MetricsHandler + 'static) -> Self {
+        self.shape.options.metrics = Some(SharedHandler(Arc::new(handler)));
         self
     }
 

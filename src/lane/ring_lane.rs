@@ -54,6 +54,7 @@ pub(crate) fn lane<T>(spec: LaneSpec) -> (LaneTx<T>, LaneRx<T>) {
         tally: spec.tally,
         taken: 0,
         buried: 0,
+        empty: false,
         producer: Bell::new(spec.doorbells.producer),
     };
     (tx, rx)
@@ -214,6 +215,8 @@ pub(crate) struct LaneRx<T> {
     taken: u64,
     /// Ended with failure instead of taken.
     buried: u64,
+    /// Whether it was found empty the last time.
+    empty: bool,
     /// The last field: rung when the ring is dropped.
     producer: Bell,
 }
@@ -270,6 +273,11 @@ impl<T> LaneRx<T> {
     /// Asks the ring itself how many are waiting, which costs a shared cache line.
     fn look(&mut self) -> usize {
         let waiting = self.ring.slots();
+        let empty = waiting == 0;
+        if empty != self.empty {
+            self.empty = empty;
+            self.tally.consumer.empty_waits.add(u64::from(empty));
+        }
         self.tally.consumer.high_water.raise_to(waiting as u64);
         waiting
     }

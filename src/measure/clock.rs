@@ -7,6 +7,9 @@
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
+/// Set by the first reading.
+static CLOCK: OnceLock<Clock> = OnceLock::new();
+
 struct Clock {
     epoch: Instant,
     counter: Option<(quanta::Clock, u64)>,
@@ -23,9 +26,13 @@ impl Clock {
     }
 
     fn global() -> &'static Self {
-        static CLOCK: OnceLock<Clock> = OnceLock::new();
         CLOCK.get_or_init(Self::new)
     }
+}
+
+/// Whether the clock has ever been read in this process: for tests that claim it was not.
+pub fn was_read() -> bool {
+    CLOCK.get().is_some()
 }
 
 /// Whether the kernel trusts the counter across cores. Where nobody can be asked, it is not trusted.

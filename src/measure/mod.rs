@@ -1,8 +1,14 @@
-//! Measuring: the clock, the counters of a step, the latencies of a worker.
+//! Measuring: the clock, the counters of a step, the histograms of a worker, handlers of metrics.
+
+use std::time::Duration;
 
 pub(crate) mod clock;
-pub(crate) mod latency;
+pub(crate) mod metrics;
+pub(crate) mod pages;
+pub(crate) mod pauses;
+pub(crate) mod sheets;
 pub(crate) mod tally;
+pub(crate) mod throttle;
 
 /// Which requests are measured.
 ///
@@ -14,6 +20,9 @@ pub enum Measure {
     Off,
     /// One request in this many, counted at each source; every request carries its start. 0 is taken as 1.
     OneIn(u32),
+    /// At each source the first request, and then the next one whenever this time has passed since the last that was
+    /// measured; every request carries its start.
+    Every(Duration),
 }
 
 impl Measure {

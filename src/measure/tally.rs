@@ -105,6 +105,8 @@ pub(crate) struct ProducerTally {
 #[derive(Debug, Default)]
 pub(crate) struct ConsumerTally {
     pub(crate) taken: Counter,
+    /// Times that the lane was found empty after it had not been.
+    pub(crate) empty_waits: Counter,
     /// The most requests ever found in it.
     pub(crate) high_water: Counter,
     /// 1 once the consumer is gone.

@@ -4,10 +4,11 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::books::Books;
 use super::running::{Stopper, ending, receiver_post};
 use super::spawn::thread_reports;
 use super::thread::{Recruit, Seat};
-use super::wiring::{Books, WiredStep};
+use super::wiring::WiredStep;
 use crate::decide::plan::Plan;
 use crate::error::Error;
 use crate::step::Turn;

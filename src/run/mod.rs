@@ -1,6 +1,8 @@
 //! Running: a plan is wired, put on threads, started, watched and ended.
 
+pub(crate) mod books;
 pub(crate) mod gate;
+pub(crate) mod gauges;
 pub(crate) mod inline;
 pub(crate) mod running;
 pub(crate) mod setup;

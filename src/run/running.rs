@@ -1,13 +1,13 @@
 //! The life of a run on threads: initialised, running, over. Each is a type, made from the one before.
 
 use std::fmt;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use super::books::Books;
 use super::gate::Gate;
 use super::spawn::{Settled, thread_reports};
-use super::wiring::Books;
 use crate::decide::plan::Plan;
 use crate::describe::kit::StageKind;
 use crate::error::Error;
@@ -16,6 +16,7 @@ use crate::step::control::Control;
 use crate::step::post::StagePost;
 use crate::sync::lock;
 use crate::tell::report::{Ending, Report, Unfinished};
+use crate::tell::snapshot::Snapshot;
 
 /// The threads of a run.
 pub(crate) struct Threads {
@@ -66,7 +67,7 @@ impl Ready {
         books.control.start();
         let started = Instant::now();
         threads.gate.open(threads.handles.len());
-        Ok(Running { run: Some((threads, books)), started })
+        Ok(Running { run: Some((threads, Arc::new(books))), started })
     }
 }
 
@@ -93,7 +94,7 @@ impl fmt::Debug for Ready {
 #[must_use = "dropped, it is stopped"]
 pub struct Running {
     /// `None` once the run has been waited for.
-    run: Option<(Threads, Books)>,
+    run: Option<(Threads, Arc<Books>)>,
     started: Instant,
 }
 
@@ -103,7 +104,7 @@ const STANDSTILL: Duration = Duration::from_millis(50);
 const GRACE: Duration = Duration::from_millis(100);
 
 impl Running {
-    fn parts(&self) -> (&Threads, &Books) {
+    fn parts(&self) -> (&Threads, &Arc<Books>) {
         let (threads, books) = self.run.as_ref().expect("present until waited for, which consumes");
         (threads, books)
     }
@@ -127,6 +128,29 @@ impl Running {
     /// A handle that can ask for the stop from any thread, for as long as it likes.
     pub fn stopper(&self) -> Stopper {
         Stopper { control: Arc::clone(&self.parts().1.control) }
+    }
+
+    /// How the run is doing: rates, shares, fill levels, latencies since the last snapshot. At any time and cheap: no worker
+    /// waits for it, and it waits for no worker, idle and parked ones included; callers at the same time take turns.
+    ///
+    /// ```
+    /// use ringtract::{Measure, final_output, source, worker};
+    ///
+    /// let tract = source("numbers", 1, || 0..100_000_u64).then(worker("half", 1, || |n: u64| n / 2));
+    /// let running = tract.setup().measure(Measure::ALL).init(final_output())?.start()?;
+    /// let snapshot = running.snapshot();
+    /// println!("{snapshot}");
+    /// let report = running.wait();
+    /// assert_eq!(report.stage("half").expect("a stage").times.work.count, 100_000);
+    /// # Ok::<(), ringtract::Error>(())
+    /// ```
+    pub fn snapshot(&self) -> Snapshot {
+        self.parts().1.snapshot(self.started)
+    }
+
+    /// A handle that can take snapshots from any thread, as long as the run is not waited for to its end.
+    pub fn viewer(&self) -> Viewer {
+        Viewer { books: Arc::downgrade(self.parts().1), started: self.started }
     }
 
     /// Waits until the run has ended and every thread is gone.
@@ -300,6 +324,26 @@ impl Watch {
             }
         }
         unfinished
+    }
+}
+
+/// Takes snapshots of a run, from any thread.
+#[derive(Clone)]
+pub struct Viewer {
+    books: Weak<Books>,
+    started: Instant,
+}
+
+impl Viewer {
+    /// As [`Running::snapshot`]; `None` once the run is over and has been waited for.
+    pub fn snapshot(&self) -> Option<Snapshot> {
+        Some(self.books.upgrade()?.snapshot(self.started))
+    }
+}
+
+impl fmt::Debug for Viewer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Viewer").finish_non_exhaustive()
     }
 }
 

@@ -18,6 +18,8 @@ use crate::describe::tract::{NoInput, Tract};
 use crate::error::{Error, panic_message};
 use crate::lane::receiver::Receiver;
 use crate::measure::Measure;
+use crate::measure::metrics::{MetricsHandler, SharedHandler};
+use crate::measure::sheets::Precision;
 use crate::step::post::StagePost;
 use crate::system::{self, Grant};
 use crate::tell::report::{MemoryReport, Report};
@@ -36,6 +38,8 @@ impl<I: Send + 'static, O: Send + 'static> Tract<I, O> {
                 priority: None,
                 prefault: false,
                 measure: Measure::default(),
+                precision: Precision::default(),
+                metrics: None,
             },
             locked: false,
         }
@@ -169,6 +173,19 @@ impl<I: Send + 'static, O: Send + 'static> Setup<'_, I, O> {
     /// Which requests are measured. Default: one in 64.
     pub fn measure(mut self, measure: Measure) -> Self {
         self.defaults.measure = measure;
+        self
+    }
+
+    /// Bounds and digits of the histograms. Default: a little over a minute, to 1 %, which takes 300 KiB per worker.
+    pub fn precision(mut self, precision: Precision) -> Self {
+        self.defaults.precision = precision;
+        self
+    }
+
+    /// Hands what is measured to this handler: at the stages without [one of their own](Tract::metrics), and at the output
+    /// given to the run.
+    pub fn metrics(mut self, handler: impl MetricsHandler + 'static) -> Self {
+        self.defaults.metrics = Some(SharedHandler(Arc::new(handler)));
         self
     }
 

@@ -3,10 +3,11 @@
 
 use std::sync::{Arc, Mutex};
 
+use super::books::Books;
 use super::gate::Gate;
 use super::running::Threads;
 use super::thread::{Crew, Recruit};
-use super::wiring::{Books, WiredStep};
+use super::wiring::WiredStep;
 use crate::decide::plan::ThreadPlan;
 use crate::error::Error;
 use crate::sync::lock;

@@ -2,53 +2,26 @@
 
 use std::sync::Arc;
 use std::sync::Mutex;
-use std::time::Duration;
 
-use crossbeam_utils::CachePadded;
-
-use crate::contract::failure::Failure;
+use super::books::{Books, WiredLane};
+use super::gauges::Gauges;
 use crate::decide::lower::{Blueprint, Defaults, StageParts};
 use crate::decide::plan::{Plan, StagePlan, WorkerPlace};
 use crate::describe::kit::{Erased, StageKind, StepBuilder, Wires};
 use crate::error::Error;
 use crate::lane::Load;
-use crate::lane::fork::Fork;
 use crate::lane::ring_lane::{Doorbells, LaneSpec};
-use crate::measure::latency::histogram;
-use crate::measure::tally::{LaneTally, StepTally};
+use crate::measure::tally::LaneTally;
 use crate::step::control::Control;
 use crate::step::post::{Post, StagePost};
-use crate::sync::{AtomicUsize, lock};
-use crate::tell::report::{
-    Ending, LaneReport, Latency, Ledger, MemoryReport, Report, StageReport, ThreadReport,
-    Unfinished,
-};
+use crate::sync::AtomicUsize;
+use crate::tell::report::MemoryReport;
 use crate::wait::doorbell::Doorbell;
 
 /// A step that is yet to be built, and where it belongs.
 pub(crate) struct WiredStep {
     pub(crate) place: WorkerPlace,
     pub(crate) builder: StepBuilder,
-}
-
-/// Everything about a run that its owner can see.
-pub(crate) struct Books {
-    pub(crate) plan: Plan,
-    pub(crate) control: Arc<Control>,
-    pub(crate) posts: Vec<Arc<StagePost>>,
-    /// By stage and worker.
-    pub(crate) tallies: Vec<Vec<Arc<CachePadded<StepTally>>>>,
-    /// By thread: what wakes it, if it parks.
-    pub(crate) doorbells: Vec<Option<Arc<Doorbell>>>,
-    pub(crate) memory: MemoryReport,
-    lanes: Vec<WiredLane>,
-    forks: Vec<Fork>,
-}
-
-struct WiredLane {
-    from: WorkerPlace,
-    to: WorkerPlace,
-    tally: Arc<LaneTally>,
 }
 
 /// Wires a blueprint. The steps come in the order in which they are to be built: workers as written, then the ends
@@ -72,6 +45,8 @@ pub(crate) fn wire(
         .map(|stage| (0..stage.workers).map(|_| Arc::default()).collect())
         .collect();
 
+    let gauges = Gauges::new(&plan, &parts, defaults);
+
     let mut steps = Vec::new();
     for (stage, outlets) in outlets.into_iter().enumerate() {
         for (worker, outlet) in outlets.into_iter().enumerate() {
@@ -82,6 +57,7 @@ pub(crate) fn wire(
                 control: Arc::clone(&control),
                 tally: Arc::clone(&tallies[stage][worker]),
                 measure: defaults.measure,
+                gauge: gauges.of(stage, worker),
                 doorbell: weaver.sleepers[stage][worker].doorbell.clone(),
                 ended: false,
             };
@@ -97,8 +73,9 @@ pub(crate) fn wire(
 
     let lanes = weaver.lanes;
     let forks = parts.into_iter().map(|parts| parts.fork).collect();
-    let memory = MemoryReport::default();
-    Ok((steps, Books { plan, control, posts, tallies, doorbells, memory, lanes, forks }))
+    let (plan, memory) = (Arc::new(plan), MemoryReport::default());
+    let books = Books { plan, control, posts, tallies, gauges, doorbells, memory, lanes, forks };
+    Ok((steps, books))
 }
 
 /// Enters every factory, or none.
@@ -120,7 +97,6 @@ fn stage_post(stage: &StagePlan, parts: &StageParts) -> Arc<StagePost> {
         on_panic: stage.on_panic,
         on_failure: parts.options.on_failure.clone(),
         failures: Mutex::default(),
-        latencies: Mutex::default(),
         present: AtomicUsize::new(stage.workers),
         factory: parts.kit.factory(),
         close_factory: parts.options.close_factory.unwrap_or(false),
@@ -256,125 +232,5 @@ impl Wires for Weaver<'_> {
 
     fn attach(&mut self, stage: usize, worker: usize, rx: Erased) {
         self.inlets[stage][worker].push(rx);
-    }
-}
-
-impl Books {
-    /// The report, as things are now.
-    pub(crate) fn report(
-        &self,
-        ending: Ending,
-        elapsed: Duration,
-        threads: Vec<ThreadReport>,
-        unfinished: Vec<Unfinished>,
-    ) -> Report {
-        let stages: Vec<_> =
-            (0..self.posts.len()).map(|stage| self.stage_report(stage, elapsed)).collect();
-        let lanes: Vec<_> = self.lanes.iter().map(|lane| self.lane_report(lane)).collect();
-        let failures: Vec<Failure> =
-            self.posts.iter().flat_map(|post| lock(&post.failures).clone()).collect();
-        let imbalances =
-            if unfinished.is_empty() { self.imbalances(&stages, &lanes) } else { Vec::new() };
-        let (plan, memory) = (self.plan.clone(), self.memory.clone());
-        Report {
-            plan,
-            ending,
-            elapsed,
-            stages,
-            lanes,
-            threads,
-            memory,
-            failures,
-            unfinished,
-            imbalances,
-        }
-    }
-
-    fn stage_report(&self, stage: usize, elapsed: Duration) -> StageReport {
-        let planned = &self.plan.stages[stage];
-        let receiver = planned.kind == StageKind::Receiver;
-        let tallies = if receiver { &[][..] } else { &self.tallies[stage] };
-        let workers: Vec<Ledger> = tallies.iter().map(|tally| Ledger::read(tally)).collect();
-        let mut ledger = Ledger::default();
-        workers.iter().for_each(|worker| ledger.add(worker));
-        let (mut work, mut age) = (histogram(), histogram());
-        for latencies in lock(&self.posts[stage].latencies).iter() {
-            work.add(&latencies.work).expect("histograms of the same bounds");
-            age.add(&latencies.age).expect("histograms of the same bounds");
-        }
-        let mean = (!work.is_empty()).then(|| work.mean());
-        StageReport {
-            path: planned.path.clone(),
-            kind: planned.kind,
-            ledger,
-            busy: mean.map(|nanos| busy(&workers, nanos, elapsed)),
-            workers,
-            work: Latency::of(&work),
-            age: Latency::of(&age),
-        }
-    }
-
-    fn lane_report(&self, lane: &WiredLane) -> LaneReport {
-        let to = &self.plan.stages[lane.to.stage];
-        LaneReport::read((lane.from, lane.to), to.capacity, &lane.tally)
-    }
-
-    /// Where the counts contradict each other.
-    fn imbalances(&self, stages: &[StageReport], lanes: &[LaneReport]) -> Vec<String> {
-        let mut found = Vec::new();
-        for (number, stage) in stages.iter().enumerate() {
-            let Ledger { taken, emitted, .. } = stage.ledger;
-            if !stage.ledger.is_balanced() {
-                found.push(format!("{}: {:?}", stage.path, stage.ledger));
-            }
-            let arrived: u64 =
-                lanes.iter().filter(|lane| lane.to.stage == number).map(|lane| lane.taken).sum();
-            let has_lanes = matches!(stage.kind, StageKind::Worker | StageKind::Output);
-            if has_lanes && arrived != taken {
-                found.push(format!(
-                    "{}: {arrived} came out of its lanes, {taken} were taken",
-                    stage.path
-                ));
-            }
-            let left = match &self.forks[number] {
-                Fork::Final => Some(emitted),
-                fork => put(fork, number, lanes),
-            };
-            if stage.kind != StageKind::Output
-                && stage.kind != StageKind::Receiver
-                && left != Some(emitted)
-            {
-                found.push(format!(
-                    "{}: {emitted} emitted, {left:?} put into its lanes",
-                    stage.path
-                ));
-            }
-        }
-        found
-    }
-}
-
-/// Shares of the time that workers were at work, from the mean time in nanoseconds that one request took.
-#[expect(clippy::cast_precision_loss, reason = "a share is an estimate")]
-fn busy(workers: &[Ledger], mean: f64, elapsed: Duration) -> Vec<f64> {
-    let elapsed = elapsed.as_nanos().max(1) as f64;
-    workers.iter().map(|worker| worker.taken as f64 * mean / elapsed).collect()
-}
-
-/// Requests that a stage put into the lanes of a fork; `None` where branches of a fan-out got different numbers.
-fn put(fork: &Fork, from: usize, lanes: &[LaneReport]) -> Option<u64> {
-    match fork {
-        Fork::Final => Some(0),
-        Fork::Stage(to) => {
-            let between =
-                lanes.iter().filter(|lane| (lane.from.stage, lane.to.stage) == (from, *to));
-            Some(between.map(|lane| lane.put).sum())
-        }
-        Fork::Route(members) => members.iter().map(|member| put(member, from, lanes)).sum(),
-        Fork::Broadcast(members, _) => {
-            let mut counts = members.iter().map(|member| put(member, from, lanes));
-            let first = counts.next()??;
-            counts.all(|count| count == Some(first)).then_some(first)
-        }
     }
 }

@@ -8,13 +8,13 @@ use std::task::Waker;
 use crossbeam_utils::CachePadded;
 
 use super::control::Control;
+use super::meter::{Gauge, Meter};
 use crate::contract::cleanup::Panics;
 use crate::contract::factory::Factory;
 use crate::contract::failure::{Failure, FailureKind};
 use crate::error::BoxError;
 use crate::error::{Error, Panic, panic_message};
 use crate::measure::Measure;
-use crate::measure::latency::Latencies;
 use crate::measure::tally::{Phase, StepTally};
 use crate::sync::{AtomicUsize, Ordering, lock};
 use crate::wait::doorbell::Doorbell;
@@ -40,7 +40,6 @@ pub(crate) struct StagePost {
     pub(crate) on_panic: OnPanic,
     pub(crate) on_failure: Option<FailureHandler>,
     pub(crate) failures: Mutex<Vec<Failure>>,
-    pub(crate) latencies: Mutex<Vec<Latencies>>,
     /// Workers that have not left yet.
     pub(crate) present: AtomicUsize,
     pub(crate) factory: Arc<dyn FactoryLife>,
@@ -93,6 +92,7 @@ pub(crate) struct Post {
     pub(crate) control: Arc<Control>,
     pub(crate) tally: Arc<CachePadded<StepTally>>,
     pub(crate) measure: Measure,
+    pub(crate) gauge: Gauge,
     /// What wakes its thread, if that parks.
     pub(crate) doorbell: Option<Arc<Doorbell>>,
     /// Whether the step has closed what it had to close.
@@ -100,8 +100,8 @@ pub(crate) struct Post {
 }
 
 impl Post {
-    pub(crate) fn latencies(&self) -> Option<Latencies> {
-        (self.measure != Measure::Off).then(Latencies::new)
+    pub(crate) fn meter(&self) -> Option<Box<Meter>> {
+        Meter::new(&self.gauge)
     }
 
     pub(crate) fn fail(&self, kind: FailureKind, message: String) {
@@ -183,9 +183,11 @@ impl Post {
         }
     }
 
-    /// The step's worker is closed and its lanes are dropped: hands over what it measured.
-    pub(crate) fn end(&mut self, latencies: Option<Latencies>) {
-        lock(&self.stage.latencies).extend(latencies);
+    /// The step's worker is closed and its lanes are dropped.
+    pub(crate) fn end(&mut self, meter: Option<&Meter>) {
+        if let Some(meter) = meter {
+            meter.end();
+        }
         self.ended = true;
     }
 }

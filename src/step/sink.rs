@@ -2,18 +2,18 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
+use super::meter::Meter;
 use super::post::Post;
 use super::{Recall, Step, Turn};
 use crate::contract::cleanup::overhear;
 use crate::contract::failure::FailureKind;
 use crate::contract::output::{Output, Room};
-use crate::contract::request::Request;
+use crate::contract::request::{Request, Stamp};
 use crate::error::Panic;
 use crate::lane::Taker;
 use crate::lane::inlet::Inlet;
 use crate::lane::ring_lane::Drained;
-use crate::measure::clock;
-use crate::measure::latency::Latencies;
+use crate::measure::pauses::Pause;
 use crate::measure::tally::Phase;
 
 /// An inlet and an output.
@@ -32,7 +32,7 @@ struct End<P> {
     /// When the output is to be asked for room again.
     recall: Recall,
     post: Post,
-    latencies: Option<Latencies>,
+    meter: Option<Box<Meter>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,9 +44,9 @@ enum Call {
 
 impl<T, P: Output<T>> SinkStep<T, P> {
     pub(crate) fn new(output: P, inlet: Inlet<T>, post: Post) -> Self {
-        let latencies = post.latencies();
+        let meter = post.meter();
         let (closed, taken, call, recall) = (false, 0, Call::None, Recall::WhenRung);
-        Self { inlet, end: End { output, closed, taken, call, recall, post, latencies } }
+        Self { inlet, end: End { output, closed, taken, call, recall, post, meter } }
     }
 
     fn end_early(&mut self) -> Turn {
@@ -102,23 +102,34 @@ impl<P> End<P> {
         // Told at each request, so that one that never comes back can be named.
         self.post.tally.taken.set(self.taken);
         let stamp = request.envelope.stamp;
-        let taken = if stamp.is_measured() { clock::now() } else { 0 };
+        let measured = match &mut self.meter {
+            None => false,
+            Some(meter) => meter.take(stamp, self.taken, &self.post),
+        };
         request.envelope.set_delivered(true);
         self.call = Call::Put;
-        if request.envelope.has_cleanups() {
-            self.put_overheard(request);
+        let delivered = if request.envelope.has_cleanups() {
+            self.put_overheard(request)
         } else {
             self.output.put(request);
-        }
+            true
+        };
         self.call = Call::None;
-        if let (true, Some(latencies)) = (stamp.is_measured(), &mut self.latencies) {
-            latencies.record(stamp.nanos().unwrap_or(taken), taken);
+        if measured {
+            self.record(stamp, delivered);
         }
     }
 
-    /// Puts a request whose clean-ups may run, and panic, in there.
     #[cold]
-    fn put_overheard<T>(&mut self, request: Request<T>)
+    fn record(&mut self, stamp: Stamp, delivered: bool) {
+        if let Some(meter) = &mut self.meter {
+            meter.worked(stamp, delivered, false, &self.post);
+        }
+    }
+
+    /// Puts a request whose clean-ups may run, and panic, in there; whether the output took it.
+    #[cold]
+    fn put_overheard<T>(&mut self, request: Request<T>) -> bool
     where
         P: Output<T>,
     {
@@ -129,6 +140,7 @@ impl<P> End<P> {
         if put.is_none() {
             post.tally.failed.add(1);
         }
+        put.is_some()
     }
 
     /// The output panicked, and with it the drain of the inlet.
@@ -154,7 +166,7 @@ impl<P> End<P> {
         self.post.tally.enter(Phase::Closing);
         let output = &mut self.output;
         self.post.contain(FailureKind::ClosePanicked, || output.close());
-        self.post.end(self.latencies.take());
+        self.post.end(self.meter.as_deref());
         Turn::Ended
     }
 }
@@ -166,11 +178,17 @@ impl<T, P: Output<T>> Step for SinkStep<T, P> {
         }
         let Self { inlet, end } = self;
         if inlet.is_quiet() {
+            if let Some(meter) = &mut end.meter {
+                meter.starved_turn(end.taken);
+            }
             return Turn::Idle(Recall::WhenRung);
         }
         // Unless the output says otherwise, it is requests that are missing.
         end.recall = Recall::WhenRung;
         let before = end.taken;
+        if let Some(meter) = &mut end.meter {
+            meter.begin_turn(before);
+        }
         // One boundary around the whole turn: counts and rings agree wherever it is left.
         let drained = catch_unwind(AssertUnwindSafe(|| inlet.drain(budget, end)));
         let ended = drained.unwrap_or_else(|panic| {
@@ -182,6 +200,10 @@ impl<T, P: Output<T>> Step for SinkStep<T, P> {
         if moved {
             end.post.tally.emitted.set(end.taken - end.post.tally.failed.get());
             end.post.tally.enter(Phase::Waiting);
+        }
+        if let Some(meter) = &mut end.meter {
+            let pause = if ended == Drained::Blocked { Pause::Blocked } else { Pause::Starved };
+            meter.end_turn((!moved).then_some(pause));
         }
         if end.closed {
             return self.end_early();

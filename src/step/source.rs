@@ -3,6 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::control::{ABANDON, STOP};
+use super::meter::Meter;
 use super::post::Post;
 use super::{Recall, Step, Turn};
 use crate::contract::failure::FailureKind;
@@ -12,6 +13,7 @@ use crate::lane::Giver;
 use crate::lane::outlet::Outlet;
 use crate::measure::Measure;
 use crate::measure::clock;
+use crate::measure::pauses::Pause;
 use crate::measure::tally::Phase;
 
 /// Stamps requests with the time they were made, and picks those to be measured.
@@ -19,20 +21,43 @@ struct Stamper {
     measure: Measure,
     /// Requests until the next measured one.
     left: u32,
+    /// When the next one is measured, where that is a matter of time.
+    due: u64,
 }
 
 impl Stamper {
     fn new(measure: Measure) -> Self {
-        Self { measure, left: 0 }
+        Self { measure, left: 0, due: 0 }
     }
 
     /// Completes the stamp of a new request. One that has a start keeps it.
     #[inline(always)]
     fn stamp(&mut self, stamp: &mut Stamp) {
-        let Measure::OneIn(period) = self.measure else { return };
-        let measured = self.left == 0;
-        self.left = if measured { period.saturating_sub(1) } else { self.left - 1 };
-        *stamp = Stamp::new(stamp.nanos().unwrap_or_else(clock::now), measured);
+        match self.measure {
+            Measure::Off => {}
+            Measure::OneIn(period) => {
+                let measured = self.left == 0;
+                self.left = if measured { period.saturating_sub(1) } else { self.left - 1 };
+                *stamp = Stamp::new(stamp.nanos().unwrap_or_else(clock::now), measured);
+            }
+            Measure::Every(period) => {
+                let now = clock::now();
+                let measured = now >= self.due;
+                if measured {
+                    let period = u64::try_from(period.as_nanos()).unwrap_or(u64::MAX);
+                    self.due = now.saturating_add(period);
+                }
+                *stamp = Stamp::new(stamp.nanos().unwrap_or(now), measured);
+            }
+        }
+    }
+}
+
+/// Records by how much the input was late, if it gave the request a time to start.
+#[cold]
+fn late(meter: &Meter, intended: Stamp) {
+    if let Some(start) = intended.nanos() {
+        meter.late(clock::now().saturating_sub(start));
     }
 }
 
@@ -49,12 +74,15 @@ struct Spring<S> {
     input: S,
     post: Post,
     stamper: Stamper,
+    meter: Option<Box<Meter>>,
     taken: u64,
     /// The word of the control at which nothing is given any more: a stop, or once that is told, the run's being given up.
     until: u8,
     /// When the input is to be asked again.
     recall: Recall,
     ended: bool,
+    /// Whether the input had nothing, as against no room in the outlet.
+    starved: bool,
 }
 
 impl<S: Input> Giver<S::Item> for Spring<S> {
@@ -67,7 +95,11 @@ impl<S: Input> Giver<S::Item> for Spring<S> {
         let mut envelope = Envelope::BARE;
         match self.input.poll(&mut envelope) {
             Next::Value(value) => {
+                let intended = envelope.stamp;
                 self.stamper.stamp(&mut envelope.stamp);
+                if let (true, Some(meter)) = (envelope.stamp.is_measured(), &self.meter) {
+                    late(meter, intended);
+                }
                 self.taken += 1;
                 // Told at each request, so that an input that never comes back can be named.
                 self.post.tally.taken.set(self.taken);
@@ -83,6 +115,7 @@ impl<S: Input> Giver<S::Item> for Spring<S> {
 
 impl<S: Input> Spring<S> {
     fn nothing(&mut self, next: &Next<S::Item>) {
+        self.starved = true;
         match next {
             Next::Nothing => self.recall = Recall::Soon,
             Next::NotBefore(instant) => self.recall = Recall::At(*instant),
@@ -95,15 +128,18 @@ impl<S: Input> Spring<S> {
 impl<S: Input> SourceStep<S> {
     pub(crate) fn new(input: S, outlet: Outlet<S::Item>, post: Post) -> Self {
         let stamper = Stamper::new(post.measure);
+        let meter = post.meter();
         let guarded = outlet.runs_user_code();
         let spring = Spring {
             input,
             post,
             stamper,
+            meter,
             taken: 0,
             until: STOP,
             recall: Recall::WhenRung,
             ended: false,
+            starved: false,
         };
         Self { spring, outlet, guarded }
     }
@@ -140,7 +176,7 @@ impl<S: Input> SourceStep<S> {
 
     /// Closes the input, then the lanes, then hands over what was measured.
     fn end(&mut self) -> Turn {
-        let Spring { input, post, .. } = &mut self.spring;
+        let Spring { input, post, meter, .. } = &mut self.spring;
         if post.ended {
             return Turn::Ended;
         }
@@ -150,7 +186,7 @@ impl<S: Input> SourceStep<S> {
         post.tally.taken.add(left);
         post.tally.dropped.add(left);
         self.outlet = Outlet::Final;
-        post.end(None);
+        post.end(meter.as_deref());
         Turn::Ended
     }
 
@@ -174,6 +210,10 @@ impl<S: Input> Step for SourceStep<S> {
         // Unless the input says otherwise, it is room in the outlet that is missing.
         self.spring.recall = Recall::WhenRung;
         let before = self.spring.taken;
+        if let Some(meter) = &mut self.spring.meter {
+            meter.begin_turn(before);
+            self.spring.starved = false;
+        }
         // One boundary around the whole turn: only the input can panic in it, and a request that it did not give is
         // none. What it gave before has been put.
         let pumped = catch_unwind(AssertUnwindSafe(|| self.pump(budget)));
@@ -188,8 +228,13 @@ impl<S: Input> Step for SourceStep<S> {
         if *ended {
             return self.end();
         }
-        if *taken == before {
-            return Turn::Idle(*recall);
+        let (idle, recall) = (*taken == before, *recall);
+        if let Some(meter) = &mut self.spring.meter {
+            let pause = if self.spring.starved { Pause::Starved } else { Pause::Blocked };
+            meter.end_turn(idle.then_some(pause));
+        }
+        if idle {
+            return Turn::Idle(recall);
         }
         self.outlet.flush();
         Turn::Moved

@@ -3,20 +3,20 @@
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 
+use super::meter::{Measured, Meter};
 use super::post::{FactoryCell, OnPanic, Post};
 use super::{Recall, Step, Turn};
 use crate::contract::answer::Unanswered;
 use crate::contract::factory::Factory;
 use crate::contract::failure::FailureKind;
-use crate::contract::request::{Envelope, Request, SharedEnvelope};
+use crate::contract::request::{Envelope, Request, SharedEnvelope, Stamp};
 use crate::contract::worker::{Outcome, Worker};
 use crate::error::Panic;
 use crate::lane::inlet::Inlet;
 use crate::lane::outlet::Outlet;
 use crate::lane::ring_lane::Drained;
 use crate::lane::{Load, Taker};
-use crate::measure::clock;
-use crate::measure::latency::Latencies;
+use crate::measure::pauses::Pause;
 use crate::measure::tally::Phase;
 use crate::wait::doorbell::Doorbell;
 
@@ -43,7 +43,7 @@ struct Bench<I, W: Worker<I>, F> {
     /// A request that became several, some of which are still to come.
     pending: Option<Pending>,
     post: Post,
-    latencies: Option<Latencies>,
+    meter: Option<Box<Meter>>,
     taken: u64,
     emitted: u64,
     guarded: bool,
@@ -60,6 +60,8 @@ enum Call {
 struct Pending {
     envelope: SharedEnvelope,
     given: u64,
+    stamp: Stamp,
+    measured: Measured,
 }
 
 /// The most values of one request that are put in one turn, so that an endless one lets the others have theirs.
@@ -74,7 +76,7 @@ impl<I, W: Worker<I>, F: Factory<Product = W>> WorkStep<I, W, F> {
         outlet: Outlet<W::Out>,
         post: Post,
     ) -> Self {
-        let latencies = post.latencies();
+        let meter = post.meter();
         let suppliers = if load.is_some() { inlet.suppliers() } else { Vec::new() };
         let guarded = outlet.runs_user_code();
         let bench = Bench {
@@ -87,7 +89,7 @@ impl<I, W: Worker<I>, F: Factory<Product = W>> WorkStep<I, W, F> {
             in_hand: Envelope::BARE,
             pending: None,
             post,
-            latencies,
+            meter,
             taken: 0,
             emitted: 0,
             guarded,
@@ -111,9 +113,15 @@ impl<I, W: Worker<I>, F: Factory<Product = W>> Step for WorkStep<I, W, F> {
             return self.end_early();
         }
         if bench.pending.is_none() && inlet.is_quiet() {
+            if let Some(meter) = &mut bench.meter {
+                meter.starved_turn(bench.taken);
+            }
             return Turn::Idle(Recall::WhenRung);
         }
         let before = (bench.taken, bench.emitted);
+        if let Some(meter) = &mut bench.meter {
+            meter.begin_turn(bench.taken);
+        }
         // One boundary around the whole turn: counts and rings agree wherever it is left.
         let drained = catch_unwind(AssertUnwindSafe(|| match bench.has_given_all() {
             true => inlet.drain(budget, bench),
@@ -129,6 +137,10 @@ impl<I, W: Worker<I>, F: Factory<Product = W>> Step for WorkStep<I, W, F> {
         if !idle {
             bench.post.tally.emitted.set(bench.emitted);
             bench.outlet.flush();
+        }
+        if let Some(meter) = &mut bench.meter {
+            let pause = if end == Drained::Blocked { Pause::Blocked } else { Pause::Starved };
+            meter.end_turn(idle.then_some(pause));
         }
         if bench.worker.is_none() {
             return self.end_early();
@@ -179,8 +191,10 @@ impl<I, W: Worker<I>, F: Factory<Product = W>> Bench<I, W, F> {
         // Told at each request, so that one that never comes back can be named.
         self.post.tally.taken.set(self.taken);
         let Request { value, envelope } = request;
-        let measured = self.latencies.is_some() && envelope.stamp.is_measured();
-        let taken = if measured { clock::now() } else { 0 };
+        let measured = match &mut self.meter {
+            None => false,
+            Some(meter) => meter.take(envelope.stamp, self.taken, &self.post),
+        };
         // What was there is bare and owns nothing, so there is nothing to drop.
         std::mem::forget(std::mem::replace(&mut self.in_hand, envelope));
         self.call = Call::Work;
@@ -188,7 +202,7 @@ impl<I, W: Worker<I>, F: Factory<Product = W>> Bench<I, W, F> {
         self.call = Call::None;
         let envelope = std::mem::replace(&mut self.in_hand, Envelope::BARE);
         if measured {
-            self.record(taken, &envelope);
+            self.record(envelope.stamp, &outcome);
         }
         match outcome {
             Outcome::Emit(value) => {
@@ -196,7 +210,11 @@ impl<I, W: Worker<I>, F: Factory<Product = W>> Bench<I, W, F> {
                 self.let_go();
             }
             Outcome::EmitAll => {
-                self.pending = Some(Pending { envelope: envelope.share(), given: 0 });
+                let stamp = envelope.stamp;
+                let decided = self.meter.as_ref().filter(|_| measured).map(|m| m.measured());
+                let measured = decided.unwrap_or_default();
+                let envelope = envelope.share();
+                self.pending = Some(Pending { envelope, given: 0, stamp, measured });
                 self.has_given_all();
             }
             Outcome::Discard => {
@@ -216,9 +234,11 @@ impl<I, W: Worker<I>, F: Factory<Product = W>> Bench<I, W, F> {
     }
 
     #[cold]
-    fn record(&mut self, taken: u64, envelope: &Envelope) {
-        if let Some(latencies) = &mut self.latencies {
-            latencies.record(envelope.stamp.nanos().unwrap_or(taken), taken);
+    fn record(&mut self, stamp: Stamp, outcome: &Outcome<W::Out>) {
+        if let Some(meter) = &mut self.meter {
+            let several = matches!(outcome, Outcome::EmitAll);
+            let emitted = several || matches!(outcome, Outcome::Emit(_));
+            meter.worked(stamp, emitted, several, &self.post);
         }
     }
 
@@ -291,7 +311,9 @@ impl<I, W: Worker<I>, F: Factory<Product = W>> Bench<I, W, F> {
         nothing: fn(&crate::measure::tally::StepTally) -> &crate::measure::tally::Counter,
         whole: bool,
     ) {
-        let Some(Pending { envelope, given }) = self.pending.take() else { return };
+        let Some(Pending { envelope, given, stamp, measured }) = self.pending.take() else {
+            return;
+        };
         if given == 0 && whole {
             envelope.note(Unanswered::Discarded);
         }
@@ -304,6 +326,9 @@ impl<I, W: Worker<I>, F: Factory<Product = W>> Bench<I, W, F> {
         let panics =
             if given == 0 { envelope.into_last().finish(false) } else { envelope.finish(whole) };
         self.post.cleanup_panics(panics);
+        if let (true, Some(meter)) = (whole && given > 0 && measured.is_any(), &self.meter) {
+            meter.ended(stamp, measured, &self.post);
+        }
         self.let_go();
     }
 
@@ -366,7 +391,7 @@ impl<I, W: Worker<I>, F: Factory<Product = W>> Bench<I, W, F> {
         self.settle(|tally| &tally.dropped, false);
         self.close_worker();
         self.outlet = Outlet::Final;
-        self.post.end(self.latencies.take());
+        self.post.end(self.meter.as_deref());
         Turn::Ended
     }
 }

@@ -4,10 +4,13 @@ use std::time::Duration;
 
 use hdrhistogram::Histogram;
 
+use super::latency::{Shares, Times};
+use super::verdict::Verdict;
 use crate::contract::failure::Failure;
 use crate::decide::partition::Partition;
 use crate::decide::plan::{Plan, StepDown, WorkerPlace};
 use crate::describe::kit::StageKind;
+use crate::measure::sheets::{Aspect, Sheets};
 use crate::measure::tally::{LaneTally, Phase, StepTally};
 use crate::system::{Grant, Priority};
 use crate::wait::idle::Idle;
@@ -37,8 +40,12 @@ pub struct Report {
     pub failures: Vec<Failure>,
     /// Workers that had not ended when a deadline passed. Their counts are as of then.
     pub unfinished: Vec<Unfinished>,
+    /// Which stage limited the run.
+    pub verdict: Verdict,
     /// Where the counts contradict each other: empty, or a defect of ringtract, or the trace of a copy that panicked.
     pub imbalances: Vec<String>,
+    #[cfg_attr(feature = "json", serde(skip))]
+    pub(crate) sheets: Vec<Option<Sheets>>,
 }
 
 /// What a request is taken to cost that nobody measured.
@@ -50,6 +57,12 @@ impl Report {
         let at =
             self.plan.stages.iter().position(|stage| stage.path == name || stage.name == name)?;
         self.stages.get(at)
+    }
+
+    /// What was measured at a stage, by its place in the plan, over the whole run, in nanoseconds. `None` if nothing was.
+    pub fn histogram(&self, stage: usize, aspect: Aspect) -> Option<&Histogram<u64>> {
+        let sheet = self.sheets.get(stage)?.as_ref()?.of(aspect);
+        (!sheet.is_empty()).then_some(sheet)
     }
 
     /// Requests that were put into a lane and never taken out: the run was stopped at a deadline, or a stage ended
@@ -195,51 +208,13 @@ pub struct StageReport {
     pub ledger: Ledger,
     /// Its workers one by one.
     pub workers: Vec<Ledger>,
+    /// How its workers spent their time.
+    pub shares: Shares,
+    /// Times of the requests measured.
+    pub times: Times,
     /// For each worker, the share of the run's time in which it was at work: the mean of the requests measured, times
     /// the requests it took. `None` for a source, and where nothing was measured.
     pub busy: Option<Vec<f64>>,
-    /// Time in the worker, of the requests measured. Nothing for a source.
-    pub work: Latency,
-    /// Time from the start of a request to its leaving this stage, of the requests measured. Nothing for a source.
-    pub age: Latency,
-}
-
-/// A distribution of latencies, in nanoseconds, to 1 %.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[cfg_attr(feature = "json", derive(serde::Serialize))]
-#[non_exhaustive]
-pub struct Latency {
-    /// Requests measured.
-    pub count: u64,
-    /// The shortest.
-    pub min: u64,
-    /// Half are at most this.
-    pub p50: u64,
-    /// 90 % are at most this.
-    pub p90: u64,
-    /// 99 % are at most this.
-    pub p99: u64,
-    /// 99.9 % are at most this.
-    pub p999: u64,
-    /// The longest; 68.7 s or more counts as 68.7 s.
-    pub max: u64,
-}
-
-impl Latency {
-    pub(crate) fn of(histogram: &Histogram<u64>) -> Self {
-        if histogram.is_empty() {
-            return Self::default();
-        }
-        Self {
-            count: histogram.len(),
-            min: histogram.min(),
-            p50: histogram.value_at_quantile(0.5),
-            p90: histogram.value_at_quantile(0.9),
-            p99: histogram.value_at_quantile(0.99),
-            p999: histogram.value_at_quantile(0.999),
-            max: histogram.max(),
-        }
-    }
 }
 
 /// What went through one lane.
@@ -263,6 +238,8 @@ pub struct LaneReport {
     pub unread: u64,
     /// Times that the producer came upon it full.
     pub full_waits: u64,
+    /// Times that the consumer came upon it empty.
+    pub empty_waits: u64,
     /// The most requests that the consumer ever found in it.
     pub high_water: u64,
 }
@@ -279,7 +256,19 @@ impl LaneReport {
         let (dropped, unread) = if gone { (left, 0) } else { (0, left) };
         let (full_waits, high_water) =
             (tally.producer.full_waits.get(), tally.consumer.high_water.get());
-        Self { from, to, capacity, put, taken, dropped, unread, full_waits, high_water }
+        let empty_waits = tally.consumer.empty_waits.get();
+        Self {
+            from,
+            to,
+            capacity,
+            put,
+            taken,
+            dropped,
+            unread,
+            full_waits,
+            empty_waits,
+            high_water,
+        }
     }
 }
 

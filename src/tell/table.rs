@@ -2,8 +2,11 @@
 
 use std::fmt;
 
-use super::report::{Ending, LaneReport, Latency, MemoryReport, Report, StageReport, ThreadReport};
+use super::latency::{Latency, Shares, Times};
+use super::report::{Ending, LaneReport, MemoryReport, Report, StageReport, ThreadReport};
+use super::snapshot::{Snapshot, StageSnapshot};
 use crate::decide::chart::Bytes;
+use crate::describe::kit::StageKind;
 use crate::system::Grant;
 
 impl fmt::Display for Report {
@@ -16,6 +19,7 @@ impl fmt::Display for Report {
         writeln!(f, "{ending} after {:.3?}", self.elapsed)?;
         self.stage_table().fmt(f)?;
         self.lane_table().fmt(f)?;
+        writeln!(f, "{}", self.verdict)?;
         self.tell_threads(f)?;
         for failure in &self.failures {
             writeln!(f, "failure: {failure}")?;
@@ -94,6 +98,8 @@ impl Report {
             "discarded",
             "failed",
             "busy",
+            "starved",
+            "blocked",
             "work p50",
             "p99",
             "p99.9",
@@ -126,29 +132,86 @@ impl Report {
                 sum(|lane| lane.put).to_string(),
                 high_water.to_string(),
                 sum(|lane| lane.full_waits).to_string(),
+                sum(|lane| lane.empty_waits).to_string(),
                 sum(|lane| lane.dropped).to_string(),
             ]
         });
-        let header = ["lanes", "count", "capacity", "put", "high water", "full waits", "dropped"];
+        let header = [
+            "lanes",
+            "count",
+            "capacity",
+            "put",
+            "high water",
+            "full waits",
+            "empty waits",
+            "dropped",
+        ];
         Table::new(&header, rows.collect())
     }
 }
 
+impl fmt::Display for Snapshot {
+    /// A table of the stages, and the verdict.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let header = [
+            "stage", "taken", "per s", "fill", "", "busy", "starved", "blocked", "work p50", "p99",
+            "p99.9", "age p50", "p99", "p99.9",
+        ];
+        let rows = self.stages.iter().filter(|stage| stage.kind != StageKind::Receiver);
+        Table::new(&header, rows.map(StageSnapshot::row).collect()).fmt(f)?;
+        write!(f, "{}", self.verdict)
+    }
+}
+
+impl StageSnapshot {
+    fn row(&self) -> Vec<String> {
+        let Times { work, age, .. } = &self.times;
+        let mut row = vec![
+            self.path.clone(),
+            self.ledger.taken.to_string(),
+            format!("{:.0}", self.rate),
+            format!("{:.0} %", 100.0 * self.fill),
+            bar(self.fill),
+        ];
+        row.extend(share_cells(self.shares));
+        row.extend([work.p50, work.p99, work.p999].map(|nanos| time_cell(work, nanos)));
+        row.extend([age.p50, age.p99, age.p999].map(|nanos| time_cell(age, nanos)));
+        row
+    }
+}
+
+/// A bar of eight characters for a share.
+fn bar(share: f64) -> String {
+    const WIDTH: usize = 8;
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 8")]
+    let filled = (share.clamp(0.0, 1.0) * WIDTH as f64).round() as usize;
+    format!("{}{}", "█".repeat(filled), "░".repeat(WIDTH - filled))
+}
+
+fn share_cells(shares: Shares) -> [String; 3] {
+    let Shares { busy, starved, blocked } = shares;
+    let measured = busy + starved + blocked > 0.0;
+    [busy, starved, blocked].map(|share| match measured {
+        true => format!("{:.0} %", 100.0 * share),
+        false => "-".to_owned(),
+    })
+}
+
+fn time_cell(latency: &Latency, nanos: u64) -> String {
+    if latency.count == 0 { "-".to_owned() } else { Nanos(nanos).to_string() }
+}
+
 impl StageReport {
     fn row(&self) -> Vec<String> {
-        let Self { path, ledger, workers, busy, work, age, .. } = self;
+        let Self { path, ledger, workers, shares, times: Times { work, age, .. }, .. } = self;
         let mut row = vec![path.clone(), workers.len().to_string()];
         row.extend(
             [ledger.taken, ledger.emitted, ledger.discarded, ledger.failed]
                 .map(|count| count.to_string()),
         );
-        let busy = busy.as_ref().map(|shares| shares.iter().sum::<f64>());
-        row.push(busy.map_or_else(|| "-".to_owned(), |share| format!("{:.0} %", share * 100.0)));
-        let time = |latency: &Latency, nanos: u64| {
-            if latency.count == 0 { "-".to_owned() } else { Nanos(nanos).to_string() }
-        };
-        row.extend([work.p50, work.p99, work.p999, work.max].map(|nanos| time(work, nanos)));
-        row.extend([age.p50, age.p99, age.max].map(|nanos| time(age, nanos)));
+        row.extend(share_cells(*shares));
+        row.extend([work.p50, work.p99, work.p999, work.max].map(|nanos| time_cell(work, nanos)));
+        row.extend([age.p50, age.p99, age.max].map(|nanos| time_cell(age, nanos)));
         row
     }
 }
@@ -178,7 +241,7 @@ fn stepped_down(threads: &[ThreadReport]) -> Vec<(&ThreadReport, usize)> {
 }
 
 /// A time for people: three digits.
-struct Nanos(u64);
+pub(crate) struct Nanos(pub(crate) u64);
 
 impl fmt::Display for Nanos {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -196,12 +259,12 @@ impl fmt::Display for Nanos {
 }
 
 /// Columns under a header, the first to the left and the others to the right.
-struct Table {
+pub(crate) struct Table {
     rows: Vec<Vec<String>>,
 }
 
 impl Table {
-    fn new(header: &[&str], mut rows: Vec<Vec<String>>) -> Self {
+    pub(crate) fn new(header: &[&str], mut rows: Vec<Vec<String>>) -> Self {
         if !rows.is_empty() {
             rows.insert(0, header.iter().map(|&cell| cell.to_owned()).collect());
         }

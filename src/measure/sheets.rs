@@ -1,0 +1,117 @@
+//! What is measured of a worker, or of several together: a histogram for each question.
+
+use hdrhistogram::Histogram;
+
+/// What the histograms of a run can tell apart.
+///
+/// They are allocated when the run is initialised and never resized. A worker has two sets of five, so the
+/// memory is what [`bytes_per_worker`](Self::bytes_per_worker) says: 300 KiB by default.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "json", derive(serde::Serialize))]
+pub struct Precision {
+    /// The longest time told apart, in nanoseconds; longer ones count as this. From 2.
+    pub longest: u64,
+    /// Significant digits, 1 to 5: 2 means that a time is known to 1 %.
+    pub digits: u8,
+}
+
+impl Default for Precision {
+    /// A little over a minute, to 1 %.
+    fn default() -> Self {
+        Self { longest: 1 << 36, digits: 2 }
+    }
+}
+
+impl Precision {
+    /// Whether there are such histograms.
+    pub(crate) fn is_possible(self) -> bool {
+        self.longest >= 2 && (1..=5).contains(&self.digits)
+    }
+
+    pub(crate) fn histogram(self) -> Histogram<u64> {
+        Histogram::new_with_bounds(1, self.longest, self.digits)
+            .expect("bounds are checked before a run is wired")
+    }
+
+    /// Bytes that the histograms of one worker take.
+    pub fn bytes_per_worker(self) -> usize {
+        if !self.is_possible() {
+            return 0;
+        }
+        2 * ASPECTS * self.histogram().distinct_values() * size_of::<u64>()
+    }
+}
+
+/// A question that is asked of a request at a stage.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[cfg_attr(feature = "json", derive(serde::Serialize))]
+#[non_exhaustive]
+pub enum Aspect {
+    /// How long the worker waited for it.
+    Wait = 0,
+    /// How long it was in the worker.
+    Work = 1,
+    /// How long the worker waited for room to put it.
+    Blocked = 2,
+    /// From its start to its leaving the worker; at a source, how late it was against the start that it was given.
+    Age = 3,
+    /// From its start to its end at the end of the tract.
+    Tract = 4,
+}
+
+/// How many aspects there are.
+const ASPECTS: usize = 5;
+
+impl Aspect {
+    /// All of them.
+    pub const ALL: [Self; ASPECTS] =
+        [Self::Wait, Self::Work, Self::Blocked, Self::Age, Self::Tract];
+
+    /// Its name in files: `wait`, `work`, `blocked`, `age`, `tract`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Wait => "wait",
+            Self::Work => "work",
+            Self::Blocked => "blocked",
+            Self::Age => "age",
+            Self::Tract => "tract",
+        }
+    }
+}
+
+/// A histogram for each aspect, in nanoseconds.
+#[derive(Debug, Clone)]
+pub(crate) struct Sheets([Histogram<u64>; ASPECTS]);
+
+impl Sheets {
+    pub(crate) fn new(precision: Precision) -> Self {
+        Self(std::array::from_fn(|_| precision.histogram()))
+    }
+
+    pub(crate) fn record(&mut self, aspect: Aspect, nanos: u64) {
+        self.0[aspect as usize].saturating_record(nanos);
+    }
+
+    pub(crate) fn of(&self, aspect: Aspect) -> &Histogram<u64> {
+        &self.0[aspect as usize]
+    }
+
+    /// Adds what another has.
+    pub(crate) fn add(&mut self, other: &Self) {
+        for (own, other) in self.0.iter_mut().zip(&other.0) {
+            if !other.is_empty() {
+                own.add(other).expect("histograms of the same bounds");
+            }
+        }
+    }
+
+    /// Adds what another has, and empties that.
+    pub(crate) fn take_from(&mut self, other: &mut Self) {
+        self.add(other);
+        other.clear();
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.0.iter_mut().filter(|sheet| !sheet.is_empty()).for_each(Histogram::reset);
+    }
+}
