@@ -926,7 +926,8 @@ mod command_line {
         let feed = Feed::Simulator { seed: 1, messages: 2_000_000 };
         let (speed, placement) = (Speed::Max, Placement::Auto);
         let capacity = 1024.try_into().unwrap();
-        let expected = Options { feed, speed, placement, capacity, plan: false };
+        let (plan, watch, files) = (false, false, cli::Files::default());
+        let expected = Options { feed, speed, placement, capacity, plan, watch, files };
         assert_eq!(options(""), expected);
     }
 

@@ -25,6 +25,17 @@ pub(crate) struct Options {
     pub(crate) capacity: NonZeroUsize,
     /// Print the plan instead of running it.
     pub(crate) plan: bool,
+    /// Show how the run is doing while it runs.
+    pub(crate) watch: bool,
+    pub(crate) files: Files,
+}
+
+/// Where to write what was measured.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Files {
+    pub(crate) report: Option<PathBuf>,
+    pub(crate) hlog: Option<PathBuf>,
+    pub(crate) json: Option<PathBuf>,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -70,6 +81,13 @@ Pipeline:
   --capacity N       How many requests a lane holds [default: {DEFAULT_CAPACITY}]
   --plan             Print stages, workers and lanes, and do not run
 
+Metrics:
+  --watch            Show stages, rates, latencies and what limits the run while
+                     it runs: in place on a terminal, else a line a second
+  --report FILE      Write the report as one HTML page
+  --hlog FILE        Write an interval log of HdrHistogram [feature: hlog]
+  --json FILE        Write the report as JSON [feature: json]
+
   -h, --help         Print this text
 
 Lines that cannot be used are passed over and reported by their numbers. What
@@ -87,7 +105,8 @@ where
     let mut speed = Speed::Max;
     let mut placement = Placement::Auto;
     let mut capacity = DEFAULT_CAPACITY;
-    let mut plan = false;
+    let (mut plan, mut watch) = (false, false);
+    let mut files = Files::default();
 
     let mut parser = lexopt::Parser::from_args(arguments);
     while let Some(argument) = parser.next()? {
@@ -108,6 +127,16 @@ where
                 capacity = value("--capacity", parser.value()?, expected, parse_as)?;
             }
             Long("plan") => plan = true,
+            Long("watch") => watch = true,
+            Long("report") => files.report = Some(PathBuf::from(parser.value()?)),
+            Long("hlog") if cfg!(feature = "hlog") => {
+                files.hlog = Some(PathBuf::from(parser.value()?));
+            }
+            Long("json") if cfg!(feature = "json") => {
+                files.json = Some(PathBuf::from(parser.value()?));
+            }
+            Long("hlog") => return Err(CliError::Feature("--hlog", "hlog")),
+            Long("json") => return Err(CliError::Feature("--json", "json")),
             Short('h') | Long("help") => return Ok(Command::Help),
             _ => return Err(argument.unexpected().into()),
         }
@@ -122,7 +151,7 @@ where
             messages: messages.unwrap_or(DEFAULT_MESSAGES),
         },
     };
-    Ok(Command::Run(Options { feed, speed, placement, capacity, plan }))
+    Ok(Command::Run(Options { feed, speed, placement, capacity, plan, watch, files }))
 }
 
 fn number(option: &'static str, text: OsString) -> Result<u64, CliError> {
@@ -164,6 +193,7 @@ pub(crate) enum CliError {
     Arguments(lexopt::Error),
     Value { option: &'static str, text: OsString, expected: &'static str },
     Contradiction(&'static str, &'static str),
+    Feature(&'static str, &'static str),
 }
 
 impl fmt::Display for CliError {
@@ -172,6 +202,9 @@ impl fmt::Display for CliError {
             CliError::Arguments(error) => error.fmt(f),
             CliError::Value { option, text, expected } => {
                 write!(f, "{option} takes {expected}, not {text:?}")
+            }
+            CliError::Feature(option, feature) => {
+                write!(f, "{option} needs a build with --features {feature}")
             }
             CliError::Contradiction(one, other) => {
                 write!(f, "{one} and {other} exclude each other")

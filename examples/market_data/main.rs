@@ -19,6 +19,7 @@ mod event;
 mod exchange;
 mod fixed;
 mod line;
+mod observe;
 mod pace;
 mod progress;
 mod recording;
@@ -64,8 +65,12 @@ fn obey(arguments: impl Iterator<Item = OsString>) -> Result<(), BoxError> {
     if options.plan {
         return show(setup.plan()?);
     }
-    let mut progress = Progress::new();
-    let report = setup.run(|insight| progress.sink(insight)).map_err(why)?;
+    let mut progress = Progress::new(!options.watch);
+    let report = if options.watch || options.files != cli::Files::default() {
+        observe::run(&setup, &options, |insight| progress.sink(insight))?
+    } else {
+        setup.run(|insight| progress.sink(insight)).map_err(why)?
+    };
     let summary = Summary::new(report, notebook.take(), progress.done());
     show(&summary)?;
     summary.flaw().map_or(Ok(()), |flaw| Err(flaw.into()))

@@ -23,9 +23,10 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
-    pub(crate) fn new() -> Progress {
+    /// Shown, if it is wanted and there is a terminal.
+    pub(crate) fn new(wanted: bool) -> Progress {
         let begin = Instant::now();
-        let next = stderr().is_terminal().then(|| begin + SHOW_EVERY);
+        let next = (wanted && stderr().is_terminal()).then(|| begin + SHOW_EVERY);
         Progress { last: BTreeMap::new(), messages: 0, signals: 0, begin, next }
     }
 

@@ -1,7 +1,11 @@
 //! Telling: what a run came to.
 
+mod charts;
+mod files;
 pub(crate) mod latency;
+mod page;
 pub(crate) mod report;
 pub(crate) mod snapshot;
 pub(crate) mod table;
+mod topology;
 pub(crate) mod verdict;

@@ -1,0 +1,101 @@
+//! A run that is watched: a thread beside takes snapshots, shows them, and keeps them for the files.
+
+use crate::cli::{self, Options};
+use crate::why;
+use crate::workers::Insight;
+use ringtract::{BoxError, NoInput, Report, Setup, Snapshot, Viewer, receiver};
+use std::io::{IsTerminal, Write, stderr};
+use std::path::Path;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::{Duration, SystemTime};
+
+/// Runs the tract, watched, and writes the files that were asked for.
+pub(crate) fn run(
+    setup: &Setup<'_, NoInput, Insight>,
+    options: &Options,
+    mut sink: impl FnMut(Insight),
+) -> Result<Report, BoxError> {
+    if matches!(options.placement, cli::Placement::Inline { .. }) {
+        // Nobody can look on while everything is on this thread.
+        let started = SystemTime::now();
+        let report = setup.run(sink).map_err(why)?;
+        write_files(options, &report, started, &[])?;
+        return Ok(report);
+    }
+    let (output, insights) = receiver();
+    let started = SystemTime::now();
+    let running = setup.init(output).map_err(why)?.start().map_err(why)?;
+    let viewer = running.viewer();
+    let (done, until_done) = channel();
+    let show = options.watch;
+    let snapshots = std::thread::scope(|scope| {
+        let watching = scope.spawn(move || watch(&viewer, show, &until_done));
+        for insight in insights {
+            sink(insight.into_value());
+        }
+        drop(done);
+        watching.join().map_err(|_| "the watching thread panicked")
+    })?;
+    let report = running.wait();
+    write_files(options, &report, started, &snapshots)?;
+    Ok(report)
+}
+
+/// Takes snapshots until the other end of `until_done` is gone.
+fn watch(viewer: &Viewer, show: bool, until_done: &Receiver<()>) -> Vec<Snapshot> {
+    let in_place = stderr().is_terminal();
+    let every = Duration::from_millis(if show && !in_place { 1_000 } else { 250 });
+    let (mut snapshots, mut lines) = (Vec::new(), 0);
+    while until_done.recv_timeout(every) == Err(RecvTimeoutError::Timeout) {
+        let Some(snapshot) = viewer.snapshot() else { break };
+        if show {
+            let text = if in_place { snapshot.to_string() } else { one_line(&snapshot) };
+            let back = if in_place { back_by(lines) } else { String::new() };
+            lines = text.lines().count();
+            // What cannot be shown is no reason to stop.
+            let _ = writeln!(stderr().lock(), "{back}{text}");
+        }
+        snapshots.push(snapshot);
+    }
+    snapshots
+}
+
+/// To the beginning of a text of so many lines, and clear from there.
+fn back_by(lines: usize) -> String {
+    if lines == 0 { String::new() } else { format!("\x1b[{lines}A\x1b[J") }
+}
+
+fn one_line(snapshot: &Snapshot) -> String {
+    let rates = snapshot.stages.iter().filter(|stage| stage.ledger.taken > 0);
+    let rates = rates.map(|stage| format!("{} {:.0}/s", stage.path, stage.rate));
+    let rates = rates.collect::<Vec<_>>().join(", ");
+    format!("{:.1} s  {rates}  {}", snapshot.elapsed.as_secs_f64(), snapshot.verdict)
+}
+
+fn write_files(
+    options: &Options,
+    report: &Report,
+    started: SystemTime,
+    snapshots: &[Snapshot],
+) -> Result<(), BoxError> {
+    let cli::Files { report: page, hlog, json } = &options.files;
+    if let Some(path) = page {
+        write_file(path, &report.to_html(snapshots))?;
+    }
+    #[cfg(feature = "hlog")]
+    if let Some(path) = hlog {
+        write_file(path, &report.to_hlog(started, snapshots))?;
+    }
+    #[cfg(feature = "json")]
+    if let Some(path) = json {
+        write_file(path, &report.to_json())?;
+    }
+    // Without the features the options are refused.
+    let _ = (started, hlog, json);
+    Ok(())
+}
+
+fn write_file(path: &Path, text: &str) -> Result<(), BoxError> {
+    std::fs::write(path, text)
+        .map_err(|error| format!("cannot write {}: {error}", path.display()).into())
+}
