@@ -193,7 +193,7 @@ mod the_output {
         let parser = include_str!("../examples/market_data/cli.rs");
         let matched = parser.split("Long(\"").skip(1).filter_map(|rest| rest.split('"').next());
         let options: Vec<&str> = matched.collect();
-        assert_eq!(options.len(), 8, "{options:?}");
+        assert_eq!(options.len(), 12, "{options:?}");
         for option in options {
             assert!(told.out.contains(&format!(" --{option}")), "--{option} is not in the help");
         }

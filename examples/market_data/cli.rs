@@ -129,19 +129,20 @@ where
             Long("plan") => plan = true,
             Long("watch") => watch = true,
             Long("report") => files.report = Some(PathBuf::from(parser.value()?)),
-            Long("hlog") if cfg!(feature = "hlog") => {
-                files.hlog = Some(PathBuf::from(parser.value()?));
-            }
-            Long("json") if cfg!(feature = "json") => {
-                files.json = Some(PathBuf::from(parser.value()?));
-            }
-            Long("hlog") => return Err(CliError::Feature("--hlog", "hlog")),
-            Long("json") => return Err(CliError::Feature("--json", "json")),
+            Long("hlog") => files.hlog = Some(PathBuf::from(parser.value()?)),
+            Long("json") => files.json = Some(PathBuf::from(parser.value()?)),
             Short('h') | Long("help") => return Ok(Command::Help),
             _ => return Err(argument.unexpected().into()),
         }
     }
 
+    let lacking = [
+        (files.hlog.is_some() && !cfg!(feature = "hlog"), "hlog"),
+        (files.json.is_some() && !cfg!(feature = "json"), "json"),
+    ];
+    if let Some((_, feature)) = lacking.into_iter().find(|(lacks, _)| *lacks) {
+        return Err(CliError::Feature(feature));
+    }
     let feed = match (input, messages, seed) {
         (Some(path), None, None) => Feed::Recording(path),
         (Some(_), Some(_), _) => return Err(CliError::Contradiction("--input", "--messages")),
@@ -191,9 +192,14 @@ fn parse_placement(text: &str) -> Option<Placement> {
 #[derive(Debug)]
 pub(crate) enum CliError {
     Arguments(lexopt::Error),
-    Value { option: &'static str, text: OsString, expected: &'static str },
+    Value {
+        option: &'static str,
+        text: OsString,
+        expected: &'static str,
+    },
     Contradiction(&'static str, &'static str),
-    Feature(&'static str, &'static str),
+    /// The option of this name needs the feature of this name.
+    Feature(&'static str),
 }
 
 impl fmt::Display for CliError {
@@ -203,8 +209,8 @@ impl fmt::Display for CliError {
             CliError::Value { option, text, expected } => {
                 write!(f, "{option} takes {expected}, not {text:?}")
             }
-            CliError::Feature(option, feature) => {
-                write!(f, "{option} needs a build with --features {feature}")
+            CliError::Feature(feature) => {
+                write!(f, "--{feature} needs a build with --features {feature}")
             }
             CliError::Contradiction(one, other) => {
                 write!(f, "{one} and {other} exclude each other")

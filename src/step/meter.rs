@@ -40,6 +40,7 @@ pub(crate) struct Meter {
     recorded: bool,
     wanted: bool,
     taken_at: u64,
+    stamp: Stamp,
 }
 
 impl Meter {
@@ -58,6 +59,7 @@ impl Meter {
             recorded: false,
             wanted: false,
             taken_at: 0,
+            stamp: Stamp::NONE,
         }))
     }
 
@@ -99,7 +101,7 @@ impl Meter {
     }
 
     /// A request is taken, the `number`th; whether it is measured.
-    #[inline]
+    #[inline(never)]
     pub(crate) fn take(&mut self, stamp: Stamp, number: u64, post: &Post) -> bool {
         self.recorded = stamp.is_measured() && self.gauge.pages.is_some();
         self.wanted = match &self.gauge.handler {
@@ -113,6 +115,7 @@ impl Meter {
             if number != self.taken_before + 1 {
                 (self.starved, self.blocked) = (0, 0);
             }
+            self.stamp = stamp;
             self.taken_at = clock::now();
         }
         measured
@@ -120,10 +123,10 @@ impl Meter {
 
     /// The request in hand has been worked on, and is `emitted` or not. At the end of a tract that is the end of it,
     /// unless it becomes `several`.
-    pub(crate) fn worked(&mut self, stamp: Stamp, emitted: bool, several: bool, post: &Post) {
+    pub(crate) fn worked(&mut self, emitted: bool, several: bool, post: &Post) {
         let now = clock::now();
         let work = now.saturating_sub(self.taken_at);
-        let age = stamp.nanos().map(|start| now.saturating_sub(start));
+        let age = self.stamp.nanos().map(|start| now.saturating_sub(start));
         let tract = age.filter(|_| emitted && !several && self.gauge.final_stage);
         let out = emitted.then_some(self.blocked);
         if let (true, Some(pages)) = (self.recorded, &self.gauge.pages) {

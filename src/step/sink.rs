@@ -8,7 +8,7 @@ use super::{Recall, Step, Turn};
 use crate::contract::cleanup::overhear;
 use crate::contract::failure::FailureKind;
 use crate::contract::output::{Output, Room};
-use crate::contract::request::{Request, Stamp};
+use crate::contract::request::Request;
 use crate::error::Panic;
 use crate::lane::Taker;
 use crate::lane::inlet::Inlet;
@@ -33,6 +33,8 @@ struct End<P> {
     recall: Recall,
     post: Post,
     meter: Option<Box<Meter>>,
+    /// Requests that had failed before the one in hand, where that is measured.
+    failed: u64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,7 +48,7 @@ impl<T, P: Output<T>> SinkStep<T, P> {
     pub(crate) fn new(output: P, inlet: Inlet<T>, post: Post) -> Self {
         let meter = post.meter();
         let (closed, taken, call, recall) = (false, 0, Call::None, Recall::WhenRung);
-        Self { inlet, end: End { output, closed, taken, call, recall, post, meter } }
+        Self { inlet, end: End { output, closed, taken, call, recall, post, meter, failed: 0 } }
     }
 
     fn end_early(&mut self) -> Turn {
@@ -101,35 +103,37 @@ impl<P> End<P> {
         self.taken += 1;
         // Told at each request, so that one that never comes back can be named.
         self.post.tally.taken.set(self.taken);
-        let stamp = request.envelope.stamp;
         let measured = match &mut self.meter {
             None => false,
-            Some(meter) => meter.take(stamp, self.taken, &self.post),
+            Some(meter) => {
+                self.failed = self.post.tally.failed.get();
+                meter.take(request.envelope.stamp, self.taken, &self.post)
+            }
         };
         request.envelope.set_delivered(true);
         self.call = Call::Put;
-        let delivered = if request.envelope.has_cleanups() {
-            self.put_overheard(request)
+        if request.envelope.has_cleanups() {
+            self.put_overheard(request);
         } else {
             self.output.put(request);
-            true
-        };
+        }
         self.call = Call::None;
         if measured {
-            self.record(stamp, delivered);
+            self.record();
         }
     }
 
     #[cold]
-    fn record(&mut self, stamp: Stamp, delivered: bool) {
+    fn record(&mut self) {
+        let delivered = self.failed == self.post.tally.failed.get();
         if let Some(meter) = &mut self.meter {
-            meter.worked(stamp, delivered, false, &self.post);
+            meter.worked(delivered, false, &self.post);
         }
     }
 
-    /// Puts a request whose clean-ups may run, and panic, in there; whether the output took it.
+    /// Puts a request whose clean-ups may run, and panic, in there.
     #[cold]
-    fn put_overheard<T>(&mut self, request: Request<T>) -> bool
+    fn put_overheard<T>(&mut self, request: Request<T>)
     where
         P: Output<T>,
     {
@@ -140,7 +144,6 @@ impl<P> End<P> {
         if put.is_none() {
             post.tally.failed.add(1);
         }
-        put.is_some()
     }
 
     /// The output panicked, and with it the drain of the inlet.

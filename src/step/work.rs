@@ -202,7 +202,7 @@ impl<I, W: Worker<I>, F: Factory<Product = W>> Bench<I, W, F> {
         self.call = Call::None;
         let envelope = std::mem::replace(&mut self.in_hand, Envelope::BARE);
         if measured {
-            self.record(envelope.stamp, &outcome);
+            self.record(&outcome);
         }
         match outcome {
             Outcome::Emit(value) => {
@@ -210,11 +210,7 @@ impl<I, W: Worker<I>, F: Factory<Product = W>> Bench<I, W, F> {
                 self.let_go();
             }
             Outcome::EmitAll => {
-                let stamp = envelope.stamp;
-                let decided = self.meter.as_ref().filter(|_| measured).map(|m| m.measured());
-                let measured = decided.unwrap_or_default();
-                let envelope = envelope.share();
-                self.pending = Some(Pending { envelope, given: 0, stamp, measured });
+                self.become_several(envelope, measured);
                 self.has_given_all();
             }
             Outcome::Discard => {
@@ -233,12 +229,20 @@ impl<I, W: Worker<I>, F: Factory<Product = W>> Bench<I, W, F> {
         }
     }
 
+    #[inline(never)]
+    fn become_several(&mut self, envelope: Envelope, measured: bool) {
+        let stamp = envelope.stamp;
+        let decided = self.meter.as_ref().filter(|_| measured).map(|meter| meter.measured());
+        let (envelope, measured) = (envelope.share(), decided.unwrap_or_default());
+        self.pending = Some(Pending { envelope, given: 0, stamp, measured });
+    }
+
     #[cold]
-    fn record(&mut self, stamp: Stamp, outcome: &Outcome<W::Out>) {
+    fn record(&mut self, outcome: &Outcome<W::Out>) {
         if let Some(meter) = &mut self.meter {
             let several = matches!(outcome, Outcome::EmitAll);
             let emitted = several || matches!(outcome, Outcome::Emit(_));
-            meter.worked(stamp, emitted, several, &self.post);
+            meter.worked(emitted, several, &self.post);
         }
     }
 
