@@ -9,6 +9,7 @@
 //! What is quoted is the time per request and stage above that of the same tract with nothing measured, in the same
 //! round. `cargo bench --bench metrics_cost`
 
+#[allow(dead_code, reason = "this one pins nothing")]
 mod harness;
 
 use std::time::Duration;

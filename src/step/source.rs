@@ -94,7 +94,7 @@ impl<S: Input> Giver<S::Item> for Spring<S> {
         let mut envelope = Envelope::BARE;
         match self.input.poll(&mut envelope) {
             Next::Value(value) => {
-                if self.stamper.measure != Measure::Off {
+                if !matches!(self.stamper.measure, Measure::Off) {
                     self.stamp(&mut envelope.stamp);
                 }
                 self.taken += 1;
