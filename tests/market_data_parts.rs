@@ -979,8 +979,13 @@ mod command_line {
         assert!(help.lines().all(|line| line.len() <= 80 && line.trim_end() == line), "{help}");
         let named = help.split_whitespace().filter(|word| word.starts_with("--"));
         let named: Vec<&str> = named.collect();
-        let all = ["input", "messages", "seed", "speed", "placement", "capacity", "plan", "help"];
-        assert_eq!(named, all.map(|name| format!("--{name}")));
+        let all = "input messages seed speed placement capacity plan watch report hlog json help";
+        let all: Vec<&str> = all.split(' ').collect();
+        assert_eq!(named.len(), all.len());
+        assert!(
+            named.iter().zip(all).all(|(named, name)| *named == format!("--{name}")),
+            "{named:?}"
+        );
         assert!(named.iter().all(|name| !matches!(
             parse(name),
             Err(CliError::Arguments(lexopt::Error::UnexpectedOption(_)))

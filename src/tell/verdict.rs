@@ -3,7 +3,8 @@
 //! The rule, over the time looked at:
 //!
 //! 1. A stage's *load* is the share of time that its workers were busy. On a thread that it shares, waiting for a turn
-//!    looks busy too, so where work was measured the load is at most `mean time in the worker * requests / worker time`.
+//!    looks busy too, so where work was measured the load is at most `mean time in the worker * requests / worker time`, and
+//!    a source's at most what the work of the others on its thread leaves.
 //! 2. The stage with the greatest load is the limit, if that is at least a half.
 //! 3. Otherwise, if every source is starved most of the time, the input is the limit: there is not more to do.
 //! 4. Otherwise, if some stage that nothing comes after but a receiver is blocked most of the time, whoever reads the
@@ -92,7 +93,7 @@ pub(crate) fn verdict(plan: &Plan, evidence: &[Evidence]) -> Verdict {
     let most = |stages: &mut dyn Iterator<Item = usize>, figure: &dyn Fn(usize) -> f64| {
         stages.max_by(|&one, &other| figure(one).total_cmp(&figure(other)))
     };
-    let load = |stage: usize| evidence[stage].load();
+    let load = |stage: usize| evidence[stage].load().min(left_by_others(plan, evidence, stage));
     let blocked = |stage: usize| evidence[stage].shares.blocked;
     let starved = |stage: usize| evidence[stage].shares.starved;
     let Some(busiest) = most(&mut measured.clone(), &load) else { return Verdict::Unknown };
@@ -115,6 +116,22 @@ pub(crate) fn verdict(plan: &Plan, evidence: &[Evidence]) -> Verdict {
         return Verdict::Reader { path: path(stage), blocked: blocked(stage) };
     }
     Verdict::Nothing { path: path(busiest), load: load(busiest) }
+}
+
+/// The share of its thread's time that the measured work of the others on it leaves to a source; 1 for any other stage.
+fn left_by_others(plan: &Plan, evidence: &[Evidence], stage: usize) -> f64 {
+    let is_source = matches!(plan.stages[stage].kind, StageKind::Source | StageKind::Input);
+    let mut shared = plan
+        .threads
+        .iter()
+        .filter(|thread| thread.workers.iter().any(|place| place.stage == stage));
+    match shared.next() {
+        Some(thread) if is_source => {
+            let work = thread.workers.iter().filter_map(|place| evidence[place.stage].work);
+            (1.0 - work.sum::<f64>()).max(0.0)
+        }
+        _ => 1.0,
+    }
 }
 
 impl fmt::Display for Verdict {
@@ -161,6 +178,7 @@ mod tests {
         tract.plan().expect("a good tract")
     }
 
+    /// Each on a thread of its own.
     fn evidence(shares: [(f64, f64); 3], work: [Option<f64>; 3]) -> [Evidence; 3] {
         std::array::from_fn(|stage| {
             let (starved, blocked) = shares[stage];
