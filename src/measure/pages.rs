@@ -32,12 +32,16 @@ impl Pages {
 
     /// Worker: writes down what was measured of one request.
     pub(crate) fn record(&self, values: &[(Aspect, u64)]) {
-        // Relaxed: the locks order what is in the sets, and either set will do.
-        let at = self.epoch.load(Ordering::Relaxed) & 1;
-        let set = try_lock(&self.sets[at]).or_else(|| try_lock(&self.sets[1 - at]));
-        if let Some(mut set) = set {
-            set.empty = false;
-            values.iter().for_each(|&(aspect, nanos)| set.sheets.record(aspect, nanos));
+        // One of the two is free at any time. That both were taken means that a reader went from one to the other in between.
+        loop {
+            // Relaxed: the locks order what is in the sets, and either set will do.
+            let at = self.epoch.load(Ordering::Relaxed) & 1;
+            let set = try_lock(&self.sets[at]).or_else(|| try_lock(&self.sets[1 - at]));
+            if let Some(mut set) = set {
+                set.empty = false;
+                values.iter().for_each(|&(aspect, nanos)| set.sheets.record(aspect, nanos));
+                return;
+            }
         }
     }
 
