@@ -9,12 +9,11 @@
 //! What is quoted is the time per request and stage above that of the same tract with nothing measured, in the same
 //! round. `cargo bench --bench metrics_cost`
 
-#[allow(dead_code, reason = "this one pins nothing")]
 mod harness;
 
 use std::time::Duration;
 
-use harness::{Settings, Spread, System, interleave};
+use harness::plain::{Settings, Spread, System, interleave};
 use ringtract::{Measure, Placement, for_each, source, worker};
 
 /// The stages at which a request is measured: four workers and the output.

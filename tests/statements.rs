@@ -16,9 +16,7 @@ fn every_statement_has_a_test() {
             tests.push_str(&fs::read_to_string(path).expect("a readable file"));
         }
     }
-    let untested: Vec<u32> = STATEMENTS
-        .into_iter()
-        .filter(|number| !tests.contains(&format!("fn s{number:02}_")))
-        .collect();
+    let untested: Vec<u32> =
+        STATEMENTS.filter(|number| !tests.contains(&format!("fn s{number:02}_"))).collect();
     assert!(untested.is_empty(), "no test bears the numbers {untested:?}");
 }

@@ -22,6 +22,7 @@ pub mod machine;
 pub mod pacer;
 pub mod page;
 pub mod payload;
+pub mod plain;
 pub mod rounds;
 pub mod shape;
 pub mod sink;
