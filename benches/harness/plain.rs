@@ -3,6 +3,8 @@
 
 use std::fmt;
 
+pub use super::figures::Spread;
+
 /// Settings of a run, from the command line.
 pub struct Settings {
     /// Rounds in which every system runs once.
@@ -68,41 +70,9 @@ pub fn interleave<F>(systems: &mut [System<F>], rounds: usize) {
     eprintln!();
 }
 
-/// A median with the smallest and the largest beside it.
-#[derive(Debug, Clone, Copy)]
-pub struct Spread {
-    pub min: f64,
-    pub median: f64,
-    pub max: f64,
-}
-
-impl Spread {
-    pub fn of(values: impl IntoIterator<Item = f64>) -> Self {
-        let mut values: Vec<f64> = values.into_iter().collect();
-        values.sort_by(f64::total_cmp);
-        Self { min: values[0], median: values[values.len() / 2], max: values[values.len() - 1] }
-    }
-}
-
 impl fmt::Display for Spread {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { min, median, max } = self;
         write!(f, "{median:>9.2}  ({min:.2} .. {max:.2})")
     }
-}
-
-/// The cores this process may use; the same two for every system.
-pub fn two_cores() -> (usize, usize) {
-    let cores = core_affinity::get_core_ids().unwrap_or_default();
-    match cores[..] {
-        [first, second, ..] => (first.id, second.id),
-        _ => {
-            println!("this benchmark needs two cores: skipped");
-            std::process::exit(0)
-        }
-    }
-}
-
-pub fn pin(id: usize) {
-    core_affinity::set_for_current(core_affinity::CoreId { id });
 }
