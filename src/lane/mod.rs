@@ -9,13 +9,19 @@ pub(crate) mod receiver;
 pub(crate) mod ring_lane;
 pub(crate) mod track;
 
+use crate::contract::cleanup::Panics;
 use crate::contract::request::Request;
 
-/// What makes the requests that go into a lane, one at a time. A trait and not a closure, so that it can be made part of
-/// the loop that puts them.
+/// What makes the requests that are put, one at a time. A trait and not a closure, so that it can be made part of the
+/// loop that puts them.
 pub(crate) trait Giver<T> {
     /// Makes a request, if there is one now.
     fn give(&mut self) -> Option<Request<T>>;
+    /// The request that it gave is being put where that may run user code. Should that panic, it is the request that
+    /// has failed.
+    fn putting(&mut self);
+    /// It has been put, and these clean-ups panicked.
+    fn has_put(&mut self, panics: Panics);
 }
 
 /// What takes requests out of a lane.

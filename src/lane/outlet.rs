@@ -5,6 +5,7 @@
 //! window. The window starts at one request and follows the share of the work that a worker has lately done, so
 //! that a slow worker is soon given nothing beyond what it holds, and a quick one is never left waiting for more.
 
+use super::Giver;
 use super::fork::Cloner;
 use super::ring_lane::LaneTx;
 use crate::contract::cleanup::Panics;
@@ -45,7 +46,7 @@ impl<T> Outlet<T> {
 
     /// How many requests can be put before it has to be asked again, after [`ready`](Self::ready) said so.
     #[inline(always)]
-    pub(crate) fn credit(&self) -> usize {
+    fn credit(&self) -> usize {
         match self {
             Self::Final => usize::MAX,
             Self::Lane(lane) => lane.credit(),
@@ -73,9 +74,44 @@ impl<T> Outlet<T> {
         }
     }
 
+    /// Puts what `giver` gives until it has nothing, there is no room, or `budget` is used up, after
+    /// [`ready`](Self::ready) said that there is room for one. The giver comes and goes by value, so that in the loop of
+    /// a lane it need not be anywhere in memory.
+    #[inline(always)]
+    pub(crate) fn fill<G: Giver<T>>(&mut self, budget: usize, mut giver: G) -> G {
+        match self {
+            Self::Lane(lane) => {
+                lane.fill(budget, &mut giver);
+                giver
+            }
+            fork => {
+                let mut giver = giver;
+                fork.fill_fork(budget, &mut giver);
+                giver
+            }
+        }
+    }
+
+    #[inline(never)]
+    fn fill_fork(&mut self, budget: usize, giver: &mut impl Giver<T>) {
+        let mut left = budget;
+        loop {
+            let run = self.credit().min(left);
+            for _ in 0..run {
+                let Some(request) = giver.give() else { return };
+                giver.putting();
+                giver.has_put(self.put(request));
+            }
+            left -= run;
+            if left == 0 || !self.ready() {
+                return;
+            }
+        }
+    }
+
     /// Puts a request, after [`ready`](Self::ready) said so. Returns what clean-ups said that panicked.
     #[inline(always)]
-    pub(crate) fn put(&mut self, request: Request<T>) -> Panics {
+    fn put(&mut self, request: Request<T>) -> Panics {
         match self {
             Self::Final => {
                 // The value first: if its drop panics, the request has failed.
@@ -107,16 +143,6 @@ impl<T> Outlet<T> {
             Self::Lane(lane) => lane.flush(),
             Self::Route(route) => route.exits.iter_mut().for_each(|exit| exit.outlet.flush()),
             Self::Broadcast(broadcast) => broadcast.branches.iter_mut().for_each(Self::flush),
-        }
-    }
-
-    /// Whether a put may run user code: the copy of a value, or its drop.
-    pub(crate) fn runs_user_code(&self) -> bool {
-        match self {
-            Self::Final => std::mem::needs_drop::<T>(),
-            Self::Lane(_) => false,
-            Self::Route(route) => route.exits.iter().any(|exit| exit.outlet.runs_user_code()),
-            Self::Broadcast(_) => true,
         }
     }
 

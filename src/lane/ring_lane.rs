@@ -69,6 +69,7 @@ pub(crate) struct LaneTx<T> {
     batch: usize,
     load: Option<Arc<Load>>,
     tally: Arc<LaneTally>,
+    /// Requests published.
     put: u64,
     full: bool,
     /// The last field: rung when the ring is dropped.
@@ -121,7 +122,7 @@ impl<T> LaneTx<T> {
             load.raise();
         }
         if self.batch > 1 {
-            self.stage(request);
+            self.ring.stage(request, self.put);
             if self.ring.staged() == self.batch {
                 self.flush();
             }
@@ -140,19 +141,13 @@ impl<T> LaneTx<T> {
         self.consumer.ring();
     }
 
-    #[inline(always)]
-    fn stage(&mut self, request: Request<T>) {
-        self.ring.stage(request, self.put);
-        self.put += 1;
-    }
-
     /// Puts what `giver` gives until it has nothing, there is no room, or `budget` is used up. Should it panic, what it
     /// gave before is put. Not for lanes to workers that compete.
     #[inline(always)]
     pub(crate) fn fill(&mut self, budget: usize, giver: &mut impl Giver<T>) {
         let mut left = budget;
         while left > 0 && self.has_room() {
-            let free = self.ring.cached_slots().min(left).max(1);
+            let free = self.credit().min(left);
             if self.batch == 1 {
                 let Self { ring, put, consumer, .. } = self;
                 if !ring.push_each(free, put, giver, consumer) {
@@ -160,20 +155,21 @@ impl<T> LaneTx<T> {
                 }
                 left -= free;
             } else {
-                let wanted = free.min(self.batch);
-                for _ in 0..wanted {
-                    let Some(request) = giver.give() else { return self.flush() };
-                    self.stage(request);
+                let wanted = free.min(self.batch - self.ring.staged());
+                let staged = self.ring.staged();
+                self.ring.stage_each(wanted, self.put, giver);
+                if self.ring.staged() < staged + wanted {
+                    break;
                 }
                 self.publish();
                 left -= wanted;
             }
         }
-        self.flush();
     }
 
     /// Publishes what was staged.
     fn publish(&mut self) {
+        self.put += self.ring.staged() as u64;
         self.ring.publish();
         self.consumer.ring();
     }

@@ -95,8 +95,7 @@ impl<T> TrackTx<T> {
     }
 
     /// Pushes `n` requests of `giver`, one by one, and rings for each, since the next may be long in coming; false if it
-    /// had nothing more. `put` is the number of the
-    /// first, and counts on as they are pushed.
+    /// had nothing more. `put` is the number of the first, and counts on as they are pushed.
     #[inline(always)]
     pub(crate) fn push_each(
         &mut self,
@@ -105,36 +104,69 @@ impl<T> TrackTx<T> {
         giver: &mut impl Giver<T>,
         consumer: &Bell,
     ) -> bool {
+        let mut count = Count::on(put);
         match self {
             Self::Whole { requests, .. } => {
                 for _ in 0..n {
                     let Some(request) = giver.give() else { return false };
-                    *put += 1;
+                    count.up();
                     requests.push(request).unwrap_or_else(|ring::PushError::Full(back)| bury(back));
                     consumer.ring();
                 }
             }
             Self::Split { values, letters, .. } => {
-                for _ in 0..n {
-                    let Some(request) = giver.give() else { return false };
-                    let value = post(request, letters, *put);
-                    *put += 1;
-                    values
-                        .push(value)
-                        .unwrap_or_else(|ring::PushError::Full(back)| bury(Request::new(back)));
-                    consumer.ring();
+                let mut left = n;
+                while left > 0 {
+                    // What is out of the ordinary is done out here: the loop inside has no calls, so that what it needs
+                    // stays in registers.
+                    match push_plain(values, &mut left, &mut count, giver, consumer) {
+                        Pushed::All => break,
+                        Pushed::Dry => return false,
+                        Pushed::Rung => consumer.wake(),
+                        Pushed::Lost(value) => bury(Request::new(value)),
+                        Pushed::Lettered(request) => {
+                            let value = post(request, letters, count.total());
+                            count.up();
+                            left -= 1;
+                            values.push(value).unwrap_or_else(|ring::PushError::Full(value)| {
+                                bury(Request::new(value));
+                            });
+                            consumer.ring();
+                        }
+                    }
                 }
             }
         }
         true
     }
 
-    /// Puts a request aside, to be published with others.
+    /// Puts `n` requests of `giver` aside, or as many as it has. `put` is the number of the first that is aside.
     #[inline(always)]
-    pub(crate) fn stage(&mut self, request: Request<T>, number: u64) {
+    pub(crate) fn stage_each(&mut self, n: usize, put: u64, giver: &mut impl Giver<T>) {
+        match self {
+            Self::Whole { staged, .. } => {
+                for _ in 0..n {
+                    let Some(request) = giver.give() else { return };
+                    staged.push(request);
+                }
+            }
+            Self::Split { letters, staged, .. } => {
+                for _ in 0..n {
+                    let Some(request) = giver.give() else { return };
+                    staged.push(post(request, letters, put + staged.len() as u64));
+                }
+            }
+        }
+    }
+
+    /// Puts a request aside, to be published with others. `put` is the number of the first that is aside.
+    #[inline(always)]
+    pub(crate) fn stage(&mut self, request: Request<T>, put: u64) {
         match self {
             Self::Whole { staged, .. } => staged.push(request),
-            Self::Split { letters, staged, .. } => staged.push(post(request, letters, number)),
+            Self::Split { letters, staged, .. } => {
+                staged.push(post(request, letters, put + staged.len() as u64));
+            }
         }
     }
 
@@ -157,6 +189,45 @@ impl<T> TrackTx<T> {
             }
         }
     }
+}
+
+/// Why a run of pushes ended.
+enum Pushed<T> {
+    All,
+    /// The giver had nothing more.
+    Dry,
+    /// This one has an envelope that says something, and is yet to be pushed.
+    Lettered(Request<T>),
+    /// The consumer is gone.
+    Lost(T),
+    /// Somebody is to be woken.
+    Rung,
+}
+
+/// Pushes up to `left` requests of `giver` whose envelopes are bare.
+#[inline(always)]
+fn push_plain<T>(
+    values: &mut Producer<T>,
+    left: &mut usize,
+    count: &mut Count<'_>,
+    giver: &mut impl Giver<T>,
+    consumer: &Bell,
+) -> Pushed<T> {
+    while *left > 0 {
+        let Some(request) = giver.give() else { return Pushed::Dry };
+        if !request.envelope.is_bare() {
+            return Pushed::Lettered(request);
+        }
+        *left -= 1;
+        count.up();
+        if let Err(ring::PushError::Full(value)) = values.push(request.value) {
+            return Pushed::Lost(value);
+        }
+        if consumer.is_wanted() {
+            return Pushed::Rung;
+        }
+    }
+    Pushed::All
 }
 
 /// Pushes all of what is staged, for which there is room; returns what is left where the consumer is gone.
@@ -241,7 +312,8 @@ impl<T> TrackRx<T> {
         match self {
             Self::Whole(requests) => {
                 let Ok(chunk) = requests.read_chunk(n) else { return };
-                taker.take_each(&mut chunk.into_iter().inspect(|_| *taken += 1));
+                let mut count = Count::on(taken);
+                taker.take_each(&mut chunk.into_iter().inspect(|_| count.up()));
             }
             Self::Split { values, letters } => {
                 // Letters are pushed first: if there is none now, none of these values has one.
@@ -249,7 +321,8 @@ impl<T> TrackRx<T> {
                 let Ok(chunk) = values.read_chunk(n) else { return };
                 let values = chunk.into_iter();
                 if bare {
-                    taker.take_each(&mut values.inspect(|_| *taken += 1).map(Request::new));
+                    let mut count = Count::on(taken);
+                    taker.take_each(&mut values.inspect(|_| count.up()).map(Request::new));
                 } else {
                     take_aside(
                         taker,
@@ -262,6 +335,37 @@ impl<T> TrackRx<T> {
                 }
             }
         }
+    }
+}
+
+/// Counts on a total, in a register as long as it lives, and writes it down however the loop around it is left.
+struct Count<'a> {
+    total: &'a mut u64,
+    now: u64,
+}
+
+impl<'a> Count<'a> {
+    #[inline(always)]
+    fn on(total: &'a mut u64) -> Self {
+        let now = *total;
+        Self { total, now }
+    }
+
+    #[inline(always)]
+    fn up(&mut self) {
+        self.now += 1;
+    }
+
+    #[inline(always)]
+    fn total(&self) -> u64 {
+        self.now
+    }
+}
+
+impl Drop for Count<'_> {
+    #[inline(always)]
+    fn drop(&mut self) {
+        *self.total = self.now;
     }
 }
 

@@ -7,6 +7,7 @@
 use std::time::Instant;
 
 pub(crate) mod control;
+mod hands;
 pub(crate) mod meter;
 pub(crate) mod post;
 pub(crate) mod sink;

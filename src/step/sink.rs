@@ -26,15 +26,12 @@ pub(crate) struct SinkStep<T, P> {
 struct End<P> {
     output: P,
     closed: bool,
-    taken: u64,
     /// Which of the output's methods is running, should it panic.
     call: Call,
     /// When the output is to be asked for room again.
     recall: Recall,
     post: Post,
     meter: Option<Box<Meter>>,
-    /// Requests that had failed before the one in hand, where that is measured.
-    failed: u64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,8 +44,8 @@ enum Call {
 impl<T, P: Output<T>> SinkStep<T, P> {
     pub(crate) fn new(output: P, inlet: Inlet<T>, post: Post) -> Self {
         let meter = post.meter();
-        let (closed, taken, call, recall) = (false, 0, Call::None, Recall::WhenRung);
-        Self { inlet, end: End { output, closed, taken, call, recall, post, meter, failed: 0 } }
+        let (closed, call, recall) = (false, Call::None, Recall::WhenRung);
+        Self { inlet, end: End { output, closed, call, recall, post, meter } }
     }
 
     fn end_early(&mut self) -> Turn {
@@ -76,12 +73,80 @@ impl<T, P: Output<T>> Taker<T> for End<P> {
     #[inline(always)]
     fn take_each(&mut self, requests: &mut (impl Iterator<Item = Request<T>> + ?Sized)) {
         self.post.tally.enter(Phase::Working);
-        for request in requests {
-            self.take(request);
-            if !self.ready() {
+        match self.meter.is_some() {
+            false => self.put_each::<T, false>(requests),
+            true => self.put_each::<T, true>(requests),
+        }
+    }
+}
+
+impl<P> End<P> {
+    #[inline(always)]
+    fn put_each<T, const METERED: bool>(
+        &mut self,
+        requests: &mut (impl Iterator<Item = Request<T>> + ?Sized),
+    ) where
+        P: Output<T>,
+    {
+        let Self { output, post, meter, call, .. } = self;
+        let mut call = Calling { call: Call::None, left: call };
+        let (control, tally) = (&*post.control, &**post.tally);
+        let mut taken = tally.taken.get();
+        while let Some(mut request) = requests.next() {
+            taken += 1;
+            // Told at each request, so that one that never comes back can be named.
+            tally.taken.set(taken);
+            let measured = match meter {
+                Some(meter) if METERED => meter
+                    .take(request.envelope.stamp, taken, post)
+                    .then(|| (&mut **meter, tally.failed.get())),
+                _ => None,
+            };
+            request.envelope.set_delivered(true);
+            call.call = Call::Put;
+            if request.envelope.has_cleanups() {
+                put_overheard(output, post, request);
+            } else {
+                output.put(request);
+            }
+            call.call = Call::None;
+            if let Some((meter, failed)) = measured {
+                meter.worked(failed == tally.failed.get(), false, post);
+            }
+            if control.is_abandoned() {
                 return;
             }
+            call.call = Call::Room;
+            let room = output.room();
+            call.call = Call::None;
+            if room != Room::Free {
+                drop(call);
+                return self.no_room(room);
+            }
         }
+    }
+}
+
+/// Which method is running, in a register as long as it returns, and left where a panic is looked into.
+struct Calling<'a> {
+    call: Call,
+    left: &'a mut Call,
+}
+
+impl Drop for Calling<'_> {
+    #[inline(always)]
+    fn drop(&mut self) {
+        *self.left = self.call;
+    }
+}
+
+/// Puts a request whose clean-ups may run, and panic, in there.
+#[cold]
+fn put_overheard<T>(output: &mut impl Output<T>, post: &Post, request: Request<T>) {
+    let (put, panics) = overhear(|| post.contain(FailureKind::Panicked, || output.put(request)));
+    post.cleanup_panics(panics);
+    if put.is_none() {
+        post.tally.failed.add(1);
     }
 }
 
@@ -92,57 +157,6 @@ impl<P> End<P> {
             Room::Closed => self.closed = true,
             Room::Full | Room::Absent => self.recall = Recall::Soon,
             Room::UntilWoken | Room::Free => self.recall = Recall::WhenRung,
-        }
-    }
-
-    #[inline(always)]
-    fn take<T>(&mut self, mut request: Request<T>)
-    where
-        P: Output<T>,
-    {
-        self.taken += 1;
-        // Told at each request, so that one that never comes back can be named.
-        self.post.tally.taken.set(self.taken);
-        let measured = match &mut self.meter {
-            None => false,
-            Some(meter) => {
-                self.failed = self.post.tally.failed.get();
-                meter.take(request.envelope.stamp, self.taken, &self.post)
-            }
-        };
-        request.envelope.set_delivered(true);
-        self.call = Call::Put;
-        if request.envelope.has_cleanups() {
-            self.put_overheard(request);
-        } else {
-            self.output.put(request);
-        }
-        self.call = Call::None;
-        if measured {
-            self.record();
-        }
-    }
-
-    #[cold]
-    fn record(&mut self) {
-        let delivered = self.failed == self.post.tally.failed.get();
-        if let Some(meter) = &mut self.meter {
-            meter.worked(delivered, false, &self.post);
-        }
-    }
-
-    /// Puts a request whose clean-ups may run, and panic, in there.
-    #[cold]
-    fn put_overheard<T>(&mut self, request: Request<T>)
-    where
-        P: Output<T>,
-    {
-        let Self { output, post, .. } = self;
-        let (put, panics) =
-            overhear(|| post.contain(FailureKind::Panicked, || output.put(request)));
-        post.cleanup_panics(panics);
-        if put.is_none() {
-            post.tally.failed.add(1);
         }
     }
 
@@ -182,13 +196,13 @@ impl<T, P: Output<T>> Step for SinkStep<T, P> {
         let Self { inlet, end } = self;
         if inlet.is_quiet() {
             if let Some(meter) = &mut end.meter {
-                meter.starved_turn(end.taken);
+                meter.starved_turn(end.post.tally.taken.get());
             }
             return Turn::Idle(Recall::WhenRung);
         }
         // Unless the output says otherwise, it is requests that are missing.
         end.recall = Recall::WhenRung;
-        let before = end.taken;
+        let before = end.post.tally.taken.get();
         if let Some(meter) = &mut end.meter {
             meter.begin_turn(before);
         }
@@ -199,10 +213,11 @@ impl<T, P: Output<T>> Step for SinkStep<T, P> {
             inlet.announce();
             Drained::Budget
         });
-        let moved = end.taken > before;
+        let tally = &end.post.tally;
+        let moved = tally.taken.get() > before;
         if moved {
-            end.post.tally.emitted.set(end.taken - end.post.tally.failed.get());
-            end.post.tally.enter(Phase::Waiting);
+            tally.emitted.set(tally.taken.get() - tally.failed.get());
+            tally.enter(Phase::Waiting);
         }
         if let Some(meter) = &mut end.meter {
             let pause = if ended == Drained::Blocked { Pause::Blocked } else { Pause::Starved };

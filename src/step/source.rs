@@ -2,19 +2,21 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use super::control::{ABANDON, STOP};
+use super::control::{ABANDON, Control, STOP};
 use super::meter::Meter;
 use super::post::Post;
 use super::{Recall, Step, Turn};
+use crate::contract::cleanup::Panics;
 use crate::contract::failure::FailureKind;
 use crate::contract::input::{Input, Next};
 use crate::contract::request::{Envelope, Request, Stamp};
+use crate::error::Panic;
 use crate::lane::Giver;
 use crate::lane::outlet::Outlet;
 use crate::measure::Measure;
 use crate::measure::clock;
 use crate::measure::pauses::Pause;
-use crate::measure::tally::Phase;
+use crate::measure::tally::{Phase, StepTally};
 
 /// Stamps requests with the time they were made, and picks those to be measured.
 struct Stamper {
@@ -31,13 +33,13 @@ impl Stamper {
     }
 
     /// Completes the stamp of a new request. One that has a start keeps it.
-    fn stamp(&mut self, stamp: &mut Stamp) {
+    fn stamp(&mut self, stamp: Stamp) -> Stamp {
         match self.measure {
-            Measure::Off => {}
+            Measure::Off => stamp,
             Measure::OneIn(period) => {
                 let measured = self.left == 0;
                 self.left = if measured { period.saturating_sub(1) } else { self.left - 1 };
-                *stamp = Stamp::new(stamp.nanos().unwrap_or_else(clock::now), measured);
+                Stamp::new(stamp.nanos().unwrap_or_else(clock::now), measured)
             }
             Measure::Every(period) => {
                 let now = clock::now();
@@ -46,7 +48,7 @@ impl Stamper {
                     let period = u64::try_from(period.as_nanos()).unwrap_or(u64::MAX);
                     self.due = now.saturating_add(period);
                 }
-                *stamp = Stamp::new(stamp.nanos().unwrap_or(now), measured);
+                Stamp::new(stamp.nanos().unwrap_or(now), measured)
             }
         }
     }
@@ -62,128 +64,154 @@ fn late(meter: &Meter, intended: Stamp) {
 
 /// An input and an outlet.
 pub(crate) struct SourceStep<S: Input> {
-    spring: Spring<S>,
-    outlet: Outlet<S::Item>,
-    /// Whether `put` may run user code: a copy, or the drop of a value.
-    guarded: bool,
-}
-
-/// The input and everything before the outlet: what makes requests.
-struct Spring<S> {
     input: S,
+    outlet: Outlet<S::Item>,
     post: Post,
-    stamper: Stamper,
+    /// `None` where nothing is measured.
+    stamper: Option<Stamper>,
     meter: Option<Box<Meter>>,
-    taken: u64,
     /// The word of the control at which nothing is given any more: a stop, or once that is told, the run's being given up.
     until: u8,
-    /// When the input is to be asked again.
-    recall: Recall,
-    ended: bool,
-    /// Whether the input had nothing, as against no room in the outlet.
-    starved: bool,
+    /// Whether the input has given a request that is now being put.
+    putting: bool,
 }
 
-impl<S: Input> Giver<S::Item> for Spring<S> {
+/// A turn's view of the input, with what the loop needs at hand.
+struct Draw<'a, S: Input, const STAMPED: bool> {
+    input: &'a mut S,
+    post: &'a Post,
+    control: &'a Control,
+    tally: &'a StepTally,
+    stamper: Option<&'a mut Stamper>,
+    meter: Option<&'a Meter>,
+    putting: &'a mut bool,
+    until: u8,
+    taken: u64,
+    /// Why the input gave nothing, if it did not.
+    dry: Option<Dry>,
+}
+
+/// Why an input gave nothing.
+#[derive(Clone, Copy)]
+enum Dry {
+    Until(Recall),
+    Ended,
+}
+
+impl<S: Input, const STAMPED: bool> Giver<S::Item> for Draw<'_, S, STAMPED> {
     /// Panics with the input.
     #[inline(always)]
     fn give(&mut self) -> Option<Request<S::Item>> {
-        if self.post.control.has_reached(self.until) {
+        if self.control.has_reached(self.until) {
             return None;
         }
         let mut envelope = Envelope::BARE;
         match self.input.poll(&mut envelope) {
             Next::Value(value) => {
-                if !matches!(self.stamper.measure, Measure::Off) {
-                    self.stamp(&mut envelope.stamp);
+                if STAMPED {
+                    envelope.stamp = self.stamp(envelope.stamp);
                 }
                 self.taken += 1;
                 // Told at each request, so that an input that never comes back can be named.
-                self.post.tally.taken.set(self.taken);
+                self.tally.taken.set(self.taken);
                 Some(Request { value, envelope })
             }
             nothing => {
-                self.nothing(&nothing);
+                self.dry = Some(Dry::of(&nothing));
                 None
             }
         }
     }
-}
 
-impl<S: Input> Spring<S> {
-    /// Stamps a new request; a call of its own, so that it costs nothing where nothing is measured.
-    #[inline(never)]
-    fn stamp(&mut self, stamp: &mut Stamp) {
-        let intended = *stamp;
-        self.stamper.stamp(stamp);
-        if let (true, Some(meter)) = (stamp.is_measured(), &self.meter) {
-            late(meter, intended);
-        }
+    #[inline]
+    fn putting(&mut self) {
+        *self.putting = true;
     }
 
-    fn nothing(&mut self, next: &Next<S::Item>) {
-        self.starved = true;
+    #[inline]
+    fn has_put(&mut self, panics: Panics) {
+        *self.putting = false;
+        self.post.cleanup_panics(panics);
+    }
+}
+
+impl<S: Input, const STAMPED: bool> Draw<'_, S, STAMPED> {
+    /// Stamps a new request; a call of its own, so that it costs nothing where nothing is measured.
+    #[inline(never)]
+    fn stamp(&mut self, intended: Stamp) -> Stamp {
+        let stamp = self.stamper.as_mut().map_or(intended, |stamper| stamper.stamp(intended));
+        if let (true, Some(meter)) = (stamp.is_measured(), self.meter) {
+            late(meter, intended);
+        }
+        stamp
+    }
+}
+
+impl Dry {
+    fn of<T>(next: &Next<T>) -> Self {
         match next {
-            Next::Nothing => self.recall = Recall::Soon,
-            Next::NotBefore(instant) => self.recall = Recall::At(*instant),
-            Next::UntilWoken | Next::Value(_) => self.recall = Recall::WhenRung,
-            Next::Ended => self.ended = true,
+            Next::Nothing => Self::Until(Recall::Soon),
+            Next::NotBefore(instant) => Self::Until(Recall::At(*instant)),
+            Next::UntilWoken | Next::Value(_) => Self::Until(Recall::WhenRung),
+            Next::Ended => Self::Ended,
         }
     }
 }
 
 impl<S: Input> SourceStep<S> {
     pub(crate) fn new(input: S, outlet: Outlet<S::Item>, post: Post) -> Self {
-        let stamper = Stamper::new(post.measure);
+        let stamper = (post.measure != Measure::Off).then(|| Stamper::new(post.measure));
         let meter = post.meter();
-        let guarded = outlet.runs_user_code();
-        let spring = Spring {
-            input,
-            post,
-            stamper,
-            meter,
-            taken: 0,
-            until: STOP,
-            recall: Recall::WhenRung,
-            ended: false,
-            starved: false,
-        };
-        Self { spring, outlet, guarded }
+        Self { input, outlet, post, stamper, meter, until: STOP, putting: false }
     }
 
-    /// Makes and puts up to `budget` requests. Panics with the input.
+    /// Makes and puts up to `budget` requests. Panics with the input, and with what is put.
     #[inline(always)]
-    fn pump(&mut self, budget: usize) {
-        let Self { spring, outlet, .. } = self;
-        match outlet {
-            Outlet::Lane(lane) => lane.fill(budget, spring),
-            _ => self.pump_into_fork(budget),
+    fn pump(&mut self, budget: usize) -> Option<Dry> {
+        if !self.outlet.ready() {
+            return None;
+        }
+        match self.stamper {
+            None => self.draw::<false>(budget),
+            Some(_) => self.draw::<true>(budget),
         }
     }
 
     #[inline(never)]
-    fn pump_into_fork(&mut self, budget: usize) {
-        let Self { spring, outlet, guarded } = self;
-        for _ in 0..budget {
-            if !outlet.ready() {
-                break;
-            }
-            let Some(request) = spring.give() else { break };
-            let post = &spring.post;
-            let panics = match *guarded {
-                true => post.contain(FailureKind::ValuePanicked, || outlet.put(request)),
-                false => Some(outlet.put(request)),
-            };
-            match panics {
-                Some(panics) => post.cleanup_panics(panics),
-                None => post.tally.failed.add(1),
-            }
+    fn draw<const STAMPED: bool>(&mut self, budget: usize) -> Option<Dry> {
+        let Self { input, outlet, post, stamper, meter, until, putting } = self;
+        let draw = Draw::<_, STAMPED> {
+            input,
+            post,
+            control: &post.control,
+            tally: &post.tally,
+            stamper: stamper.as_mut(),
+            meter: meter.as_deref(),
+            putting,
+            until: *until,
+            taken: post.tally.taken.get(),
+            dry: None,
+        };
+        outlet.fill(budget, draw).dry
+    }
+
+    /// The input panicked, or what it gave in being put; whether that was the end of the input.
+    #[cold]
+    fn panicked(&mut self, panic: Panic) -> bool {
+        let ended = !std::mem::replace(&mut self.putting, false);
+        if ended {
+            self.post.panicked(FailureKind::Panicked, panic);
+            self.post.stop_if_asked();
+        } else {
+            self.post.panicked(FailureKind::ValuePanicked, panic);
+            self.post.tally.failed.add(1);
         }
+        ended
     }
 
     /// Closes the input, then the lanes, then hands over what was measured.
     fn end(&mut self) -> Turn {
-        let Spring { input, post, meter, .. } = &mut self.spring;
+        let Self { input, post, meter, .. } = self;
         if post.ended {
             return Turn::Ended;
         }
@@ -199,7 +227,7 @@ impl<S: Input> SourceStep<S> {
 
     /// Tells the input of the stop; false if it has nothing more to give.
     fn stop(&mut self) -> bool {
-        let Spring { input, post, until, .. } = &mut self.spring;
+        let Self { input, post, until, .. } = self;
         if *until == STOP && post.control.is_stopping() {
             *until = ABANDON;
             return post.contain(FailureKind::Panicked, || input.stop()) == Some(true);
@@ -210,45 +238,46 @@ impl<S: Input> SourceStep<S> {
 
 impl<S: Input> Step for SourceStep<S> {
     fn turn(&mut self, budget: usize) -> Turn {
-        if self.spring.post.control.is_abandoned() || self.outlet.is_closed() || !self.stop() {
+        if self.post.control.is_abandoned() || self.outlet.is_closed() || !self.stop() {
             return self.end();
         }
-        self.spring.post.tally.enter(Phase::Working);
-        // Unless the input says otherwise, it is room in the outlet that is missing.
-        self.spring.recall = Recall::WhenRung;
-        let before = self.spring.taken;
-        if let Some(meter) = &mut self.spring.meter {
+        self.post.tally.enter(Phase::Working);
+        let before = self.post.tally.taken.get();
+        if let Some(meter) = &mut self.meter {
             meter.begin_turn(before);
-            self.spring.starved = false;
         }
-        // One boundary around the whole turn: only the input can panic in it, and a request that it did not give is
-        // none. What it gave before has been put.
+        // One boundary around the whole turn: a request that the input did not give is none, and what it gave before
+        // has been put.
         let pumped = catch_unwind(AssertUnwindSafe(|| self.pump(budget)));
-        let Spring { post, taken, ended, recall, .. } = &self.spring;
-        post.tally.emitted.set(*taken - post.tally.failed.get());
-        post.tally.enter(Phase::Waiting);
-        if let Err(panic) = pumped {
-            post.panicked(FailureKind::Panicked, panic);
-            post.stop_if_asked();
+        let (dry, ended) = match pumped {
+            Ok(dry) => (dry, matches!(dry, Some(Dry::Ended))),
+            Err(panic) => (None, self.panicked(panic)),
+        };
+        let tally = &self.post.tally;
+        let taken = tally.taken.get();
+        tally.emitted.set(taken - tally.failed.get());
+        tally.enter(Phase::Waiting);
+        if ended {
             return self.end();
         }
-        if *ended {
-            return self.end();
-        }
-        let (idle, recall) = (*taken == before, *recall);
-        if let Some(meter) = &mut self.spring.meter {
-            let pause = if self.spring.starved { Pause::Starved } else { Pause::Blocked };
+        let idle = taken == before;
+        if let Some(meter) = &mut self.meter {
+            let pause = if dry.is_some() { Pause::Starved } else { Pause::Blocked };
             meter.end_turn(idle.then_some(pause));
         }
         if idle {
-            return Turn::Idle(recall);
+            // Unless the input says otherwise, it is room in the outlet that is missing.
+            return Turn::Idle(match dry {
+                Some(Dry::Until(recall)) => recall,
+                _ => Recall::WhenRung,
+            });
         }
         self.outlet.flush();
         Turn::Moved
     }
 
     fn idle(&mut self) {
-        let Spring { input, post, .. } = &mut self.spring;
+        let Self { input, post, .. } = self;
         post.contain(FailureKind::Panicked, || input.idle());
     }
 

@@ -59,11 +59,17 @@ impl Doorbell {
     /// Wakes whoever waits. To be called after the change that they wait for.
     #[inline(always)]
     pub(crate) fn ring(&self) {
-        // Pairs with the heavy fence in `arm`.
-        self.door.fence.light();
-        if self.door.armed.load(Ordering::Relaxed) {
+        if self.is_wanted() {
             self.wake();
         }
+    }
+
+    /// Whether somebody waits, or is about to.
+    #[inline(always)]
+    fn is_wanted(&self) -> bool {
+        // Pairs with the heavy fence in `arm`.
+        self.door.fence.light();
+        self.door.armed.load(Ordering::Relaxed)
     }
 
     #[cold]
@@ -168,6 +174,20 @@ impl Bell {
     pub(crate) fn ring(&self) {
         if let Some(doorbell) = &self.0 {
             doorbell.ring();
+        }
+    }
+
+    /// The first half of [`ring`](Self::ring): if somebody waits, [`wake`](Self::wake) them.
+    #[inline(always)]
+    pub(crate) fn is_wanted(&self) -> bool {
+        self.0.as_ref().is_some_and(|doorbell| doorbell.is_wanted())
+    }
+
+    /// The second half.
+    #[cold]
+    pub(crate) fn wake(&self) {
+        if let Some(doorbell) = &self.0 {
+            doorbell.wake();
         }
     }
 
