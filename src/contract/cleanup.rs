@@ -66,9 +66,10 @@ impl Panics {
         self.0.is_none()
     }
 
+    #[inline]
     pub(crate) fn join(&mut self, other: Self) {
-        for message in other {
-            self.0.get_or_insert_default().push(message);
+        if !other.is_empty() {
+            self.0.get_or_insert_default().extend(other);
         }
     }
 }

@@ -173,6 +173,7 @@ impl Envelope {
     }
 
     /// Turns the envelope into one that can be copied.
+    #[inline]
     pub(crate) fn share(self) -> SharedEnvelope {
         SharedEnvelope {
             stamp: self.stamp,
@@ -202,11 +203,13 @@ pub(crate) struct SharedEnvelope {
 }
 
 impl SharedEnvelope {
+    #[inline]
     pub(crate) fn copy(&self) -> Envelope {
         let cleanups = self.cleanups.as_ref().map(|shared| Box::new(shared.copy()));
         Envelope { stamp: self.stamp, cleanups }
     }
 
+    #[inline]
     pub(crate) fn into_last(self) -> Envelope {
         let cleanups = self.cleanups.map(|shared| Box::new(shared.into_last()));
         Envelope { stamp: self.stamp, cleanups }

@@ -7,10 +7,14 @@ pub(crate) mod outlet;
 mod prefault;
 pub(crate) mod receiver;
 pub(crate) mod ring_lane;
+pub(crate) mod route;
 pub(crate) mod track;
+
+use crossbeam_utils::CachePadded;
 
 use crate::contract::cleanup::Panics;
 use crate::contract::request::Request;
+use crate::sync::{AtomicUsize, Ordering::Relaxed};
 
 /// What makes the requests that are put, one at a time. A trait and not a closure, so that it can be made part of the
 /// loop that puts them.
@@ -35,29 +39,47 @@ pub(crate) trait Taker<T> {
 
 /// How many requests a pool's worker holds: queued and in hand, over all its lanes.
 ///
-/// Producers raise it as they put, the worker lowers it when it is done with a request, so it tells who is free.
-/// It is a hint and publishes nothing: every access is relaxed, and two producers may briefly overshoot.
+/// Producers count what they send, the worker counts what it is done with, each on a cache line of its own; the difference
+/// tells who is free. It is a hint and publishes nothing: every access is relaxed, and two producers may briefly overshoot.
 #[derive(Debug, Default)]
-pub(crate) struct Load(crossbeam_utils::CachePadded<crate::sync::AtomicUsize>);
+pub(crate) struct Load {
+    sent: CachePadded<AtomicUsize>,
+    done: CachePadded<AtomicUsize>,
+    /// Those who may send.
+    producers: AtomicUsize,
+}
 
 impl Load {
+    /// Another producer may send from now on. To be called before any does.
+    pub(crate) fn add_producer(&self) {
+        self.producers.fetch_add(1, Relaxed);
+    }
+
     #[inline]
     pub(crate) fn get(&self) -> usize {
-        self.0.load(crate::sync::Ordering::Relaxed)
+        let load = self.sent.load(Relaxed).wrapping_sub(self.done.load(Relaxed));
+        // What another producer has sent may not have been seen yet.
+        if load > usize::MAX / 2 { 0 } else { load }
     }
 
     #[inline]
     fn raise(&self) {
-        self.0.fetch_add(1, crate::sync::Ordering::Relaxed);
+        if self.producers.load(Relaxed) == 1 {
+            // Nobody else writes it, so that no locked instruction is needed.
+            self.sent.store(self.sent.load(Relaxed).wrapping_add(1), Relaxed);
+        } else {
+            self.sent.fetch_add(1, Relaxed);
+        }
     }
 
+    /// To be called by the worker alone, as [`retire`](Self::retire).
     #[inline]
     pub(crate) fn lower(&self) {
-        self.0.fetch_sub(1, crate::sync::Ordering::Relaxed);
+        self.done.store(self.done.load(Relaxed).wrapping_add(1), Relaxed);
     }
 
     /// The worker is gone: never again free.
     fn retire(&self) {
-        self.0.store(usize::MAX / 2, crate::sync::Ordering::Relaxed);
+        self.done.store(self.sent.load(Relaxed).wrapping_sub(usize::MAX / 4), Relaxed);
     }
 }

@@ -1,13 +1,12 @@
 //! What one worker puts into: its row of the mesh.
 //!
 //! An outlet is asked for room first ([`Outlet::ready`]), which also settles where the next request will go, and
-//! is then given the request. Routing takes a worker that is free, else the next one whose queue is within its
-//! window. The window starts at one request and follows the share of the work that a worker has lately done, so
-//! that a slow worker is soon given nothing beyond what it holds, and a quick one is never left waiting for more.
+//! is then given the request. How one of several is chosen is told in [`route`](super::route).
 
 use super::Giver;
 use super::fork::Cloner;
 use super::ring_lane::LaneTx;
+use super::route::Route;
 use crate::contract::cleanup::Panics;
 use crate::contract::request::Request;
 
@@ -24,7 +23,7 @@ pub(crate) enum Outlet<T> {
 
 /// How a place in the mesh would take the next request; the greater the better.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Vacancy {
+pub(super) enum Vacancy {
     None,
     /// Behind others that wait there.
     Queue,
@@ -46,12 +45,14 @@ impl<T> Outlet<T> {
 
     /// How many requests can be put before it has to be asked again, after [`ready`](Self::ready) said so.
     #[inline(always)]
-    fn credit(&self) -> usize {
+    pub(super) fn credit(&self) -> usize {
         match self {
             Self::Final => usize::MAX,
             Self::Lane(lane) => lane.credit(),
-            // Who is free changes with each.
-            Self::Route(_) | Self::Broadcast(_) => 1,
+            Self::Route(route) => route.credit(),
+            Self::Broadcast(broadcast) => {
+                broadcast.branches.iter().map(Self::credit).min().unwrap_or(1)
+            }
         }
     }
 
@@ -59,7 +60,7 @@ impl<T> Outlet<T> {
     fn fork_ready(&mut self) -> bool {
         match self {
             Self::Final | Self::Lane(_) => true,
-            Self::Route(route) => route.choose() > Vacancy::None,
+            Self::Route(route) => route.ready(),
             Self::Broadcast(broadcast) => broadcast.branches.iter_mut().all(Self::ready),
         }
     }
@@ -111,7 +112,7 @@ impl<T> Outlet<T> {
 
     /// Puts a request, after [`ready`](Self::ready) said so. Returns what clean-ups said that panicked.
     #[inline(always)]
-    fn put(&mut self, request: Request<T>) -> Panics {
+    pub(super) fn put(&mut self, request: Request<T>) -> Panics {
         match self {
             Self::Final => {
                 // The value first: if its drop panics, the request has failed.
@@ -141,13 +142,13 @@ impl<T> Outlet<T> {
         match self {
             Self::Final => {}
             Self::Lane(lane) => lane.flush(),
-            Self::Route(route) => route.exits.iter_mut().for_each(|exit| exit.outlet.flush()),
+            Self::Route(route) => route.flush(),
             Self::Broadcast(broadcast) => broadcast.branches.iter_mut().for_each(Self::flush),
         }
     }
 
     /// Whether somebody behind it is gone whom every request put here would have to reach.
-    fn is_broken(&self) -> bool {
+    pub(super) fn is_broken(&self) -> bool {
         match self {
             Self::Final => false,
             Self::Lane(lane) => lane.is_closed(),
@@ -157,22 +158,24 @@ impl<T> Outlet<T> {
     }
 
     /// How it would take the next request. Lanes whose consumer is gone take none, or swallow it.
-    fn vacancy(&mut self, window: usize, swallow: bool) -> Vacancy {
+    pub(super) fn vacancy(&mut self, window: usize, swallow: bool) -> Vacancy {
         match self {
             Self::Final => Vacancy::Free,
-            Self::Lane(lane) if lane.is_closed() => {
-                if swallow {
-                    Vacancy::Free
-                } else {
-                    Vacancy::None
+            Self::Lane(lane) => {
+                let vacancy = match lane.load() {
+                    0 => Vacancy::Free,
+                    load if load < window => Vacancy::Queue,
+                    // Or gone.
+                    _ if !swallow => return Vacancy::None,
+                    _ => Vacancy::None,
+                };
+                match lane.is_closed() {
+                    true if swallow => Vacancy::Free,
+                    false if lane.has_room() => vacancy,
+                    _ => Vacancy::None,
                 }
             }
-            Self::Lane(lane) => match lane.load() {
-                0 if lane.has_room() => Vacancy::Free,
-                load if load < window && lane.has_room() => Vacancy::Queue,
-                _ => Vacancy::None,
-            },
-            Self::Route(route) => route.choose_among(swallow),
+            Self::Route(route) => route.vacancy(swallow),
             Self::Broadcast(broadcast) => {
                 let branches = broadcast.branches.iter_mut();
                 branches
@@ -182,105 +185,17 @@ impl<T> Outlet<T> {
             }
         }
     }
-}
 
-/// To one of several.
-pub(crate) struct Route<T> {
-    pub(super) exits: Vec<Exit<T>>,
-    /// Where the search starts.
-    next: usize,
-    chosen: usize,
-    /// Requests until the windows are set anew.
-    round: usize,
-}
-
-pub(super) struct Exit<T> {
-    pub(super) outlet: Outlet<T>,
-    /// The most requests its worker may hold for another to be sent.
-    window: usize,
-    /// Requests sent in this round.
-    sent: usize,
-}
-
-impl<T> Route<T> {
-    /// A worker with an even share of the work sees this many requests in a round.
-    const EVEN_SHARE: usize = 16;
-    /// The window of a worker with an even share. A greater share widens it in proportion.
-    const EVEN_WINDOW: usize = 4;
-    const WIDEST: usize = 32;
-
-    /// Each of several producers starts its search at another exit.
-    pub(crate) fn new(outlets: Vec<Outlet<T>>, producer: usize) -> Self {
-        let exits: Vec<_> =
-            outlets.into_iter().map(|outlet| Exit { outlet, window: 1, sent: 0 }).collect();
-        let round = exits.len() * Self::EVEN_SHARE;
-        let next = producer % exits.len().max(1);
-        Self { exits, next, chosen: next, round }
-    }
-
-    /// Its outlets, to stand in a wider route.
-    pub(crate) fn into_outlets(self) -> impl Iterator<Item = Outlet<T>> {
-        self.exits.into_iter().map(|exit| exit.outlet)
-    }
-
-    /// Chooses the first that is free, else the first whose queue is within its window. Where nobody is whole, so
-    /// that nobody can be chosen, those that are gone swallow requests: others must not be held up.
-    fn choose(&mut self) -> Vacancy {
-        match self.choose_among(false) {
-            Vacancy::None if self.is_broken() => self.choose_among(true),
-            vacancy => vacancy,
-        }
-    }
-
-    fn choose_among(&mut self, swallow: bool) -> Vacancy {
-        let mut best = Vacancy::None;
-        let count = self.exits.len();
-        for offset in 0..count {
-            let at = self.next + offset;
-            let at = if at < count { at } else { at - count };
-            let exit = &mut self.exits[at];
-            let vacancy = exit.outlet.vacancy(exit.window, swallow);
-            if vacancy > best {
-                best = vacancy;
-                self.chosen = at;
-                if best == Vacancy::Free {
-                    break;
-                }
+    /// Requests that wait behind it, where workers compete.
+    pub(super) fn backlog(&self) -> usize {
+        match self {
+            Self::Final => 0,
+            Self::Lane(lane) => lane.load(),
+            Self::Route(route) => route.backlog(),
+            Self::Broadcast(broadcast) => {
+                broadcast.branches.iter().map(Self::backlog).max().unwrap_or(0)
             }
         }
-        best
-    }
-
-    fn is_closed(&self) -> bool {
-        self.exits.iter().all(|exit| exit.outlet.is_closed())
-    }
-
-    fn is_broken(&self) -> bool {
-        self.exits.iter().all(|exit| exit.outlet.is_broken())
-    }
-
-    fn put(&mut self, request: Request<T>) -> Panics {
-        // Chosen before the work, which may have taken long: if somebody else is free by now, all the better. The
-        // room that was found then is there in any case.
-        self.choose();
-        self.next = if self.chosen + 1 < self.exits.len() { self.chosen + 1 } else { 0 };
-        let exit = &mut self.exits[self.chosen];
-        exit.sent += 1;
-        let panics = exit.outlet.put(request);
-        self.round -= 1;
-        if self.round == 0 {
-            self.end_round();
-        }
-        panics
-    }
-
-    /// What was sent is what was done, but for a window's worth: nothing is sent to a worker that does not finish.
-    fn end_round(&mut self) {
-        for exit in &mut self.exits {
-            exit.window = (exit.sent * Self::EVEN_WINDOW / Self::EVEN_SHARE).clamp(1, Self::WIDEST);
-            exit.sent = 0;
-        }
-        self.round = self.exits.len() * Self::EVEN_SHARE;
     }
 }
 

@@ -220,11 +220,15 @@ impl Wires for Weaver<'_> {
         let tally = Arc::<LaneTally>::default();
         let to = WorkerPlace { stage, worker };
         self.lanes.push(WiredLane { from: self.from, to, tally: Arc::clone(&tally) });
+        let load = self.loads[stage][worker].clone();
+        if let Some(load) = &load {
+            load.add_producer();
+        }
         LaneSpec {
             capacity: self.stages[stage].capacity,
             batch: self.batch(to),
             split: self.split,
-            load: self.loads[stage][worker].clone(),
+            load,
             tally,
             doorbells: self.doorbells(to),
         }
