@@ -34,8 +34,8 @@
 //!
 //! # The ends of a run
 //!
-//! A tract with a [`source`] needs no input. Any other is given one: [`input`] or a [`feed`] for other threads. Every
-//! run is given an output: [`final_output`], [`for_each`], [`collect`], a [`receiver`] for another thread, or any
+//! A tract with a [`source`] needs no input. Any other is given one: [`input`] or a [`feed`] for other threads. What a
+//! source or an input gives can be [`paced`]. Every run is given an output: [`final_output`], [`for_each`], [`collect`], a [`receiver`] for another thread, or any
 //! [`Output`].
 //!
 //! # Requests
@@ -72,6 +72,8 @@ pub use contract::factory::{
 pub use contract::failure::{Failure, FailureKind};
 pub use contract::input::{Input, Next};
 pub use contract::output::{Output, Room};
+pub use contract::pace::Pace;
+pub use contract::paced::{Paced, paced};
 pub use contract::request::{Envelope, Request};
 pub use contract::worker::{
     FilterMap, FlatMap, Outcome, OutcomeOf, SharedWorker, TryMap, Worker, filter_map, flat_map,

@@ -882,29 +882,6 @@ mod recordings {
     }
 }
 
-mod paces {
-    use super::*;
-    use pace::{Pace, Speed};
-    use std::time::Duration;
-
-    fn due(speed: Speed) -> Vec<u64> {
-        let mut pace = Pace::new(speed);
-        ["wss://a <-> 9.0", "100.5: {}", "101.0: {}", "", "100.7: {}", "104.5: {}"]
-            .iter()
-            .map(|text| pace.due(&text_line(1, text)))
-            .map(|due: Duration| due.as_millis() as u64)
-            .collect()
-    }
-
-    #[test]
-    fn follow_the_stamps() {
-        let times = |times: u32| Speed::Times(times.try_into().unwrap());
-        assert_eq!(due(times(1)), [0, 0, 500, 500, 500, 4000]);
-        assert_eq!(due(times(10)), [0, 0, 50, 50, 50, 400]);
-        assert_eq!(due(Speed::Max), [0; 6]);
-    }
-}
-
 mod command_line {
     use super::*;
     use cli::{CliError, Command, Feed, Options, Placement};

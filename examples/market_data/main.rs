@@ -34,7 +34,6 @@ mod workers;
 
 use cli::{Command, Options};
 use progress::Progress;
-use replay::Replay;
 use ringtract::{BoxError, Error, NoInput, Placement, Setup, Tract, fan_out, source, worker};
 use std::ffi::OsString;
 use std::fmt::Display;
@@ -81,7 +80,7 @@ fn describe(options: &Options, notebook: &Notebook) -> Tract<NoInput, Insight> {
     let books = worker("books", 1, notebook.given_to(KeepBooks::new));
     let signal = worker("signal", 1, notebook.given_to(Watch::new));
     let statistics = worker("statistics", 1, notebook.given_to(Count::new));
-    source("feed", 1, move || Replay::open(&feed, speed))
+    source("feed", 1, move || replay::open(&feed, speed))
         .then(worker("decode", 1, notebook.given_to(Decode::new)))
         .then(fan_out("consumers", [books.then(signal), statistics]))
 }

@@ -1,7 +1,7 @@
-//! When each line of a replay is due, from the stamps in the lines. Reading the clock and waiting is left to
-//! the caller.
+//! How fast to replay: by the stamps in the lines, or without waiting.
 
 use crate::line::Line;
+use ringtract::Pace;
 use std::fmt;
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -15,38 +15,21 @@ pub(crate) enum Speed {
     Max,
 }
 
-/// In µs. A stamp further than this from the one before, ahead or back, is no reason to wait: one digit gone wrong
-/// would stall the replay for years. The line is due at once, and the replay goes on from its stamp, so that
-/// a pause of the feed that really was longer is left out, and a damaged stamp costs the gaps beside it.
-const LONGEST_GAP: u64 = 60_000_000;
+/// One digit of a stamp gone wrong would stall the replay for years.
+const LONGEST_GAP: Duration = Duration::from_secs(60);
 
-pub(crate) struct Pace {
-    speed: Speed,
-    /// The stamp that the next one is compared with.
-    last: Option<u64>,
-    /// What has passed in the feed, in µs.
-    passed: u64,
-}
-
-impl Pace {
-    pub(crate) fn new(speed: Speed) -> Pace {
-        Pace { speed, last: None, passed: 0 }
-    }
-
-    /// How long after the start of the replay the line is due: never before the line ahead of it, and
-    /// together with that if its own stamp is missing, earlier, or not believed.
-    pub(crate) fn due(&mut self, line: &Line) -> Duration {
-        let Speed::Times(times) = self.speed else { return Duration::ZERO };
-        if let Some(received) = line.received() {
-            let last = self.last.unwrap_or(received);
-            if received.abs_diff(last) > LONGEST_GAP {
-                self.last = Some(received);
-            } else {
-                self.last = Some(received.max(last));
-                self.passed += received.saturating_sub(last);
+impl Speed {
+    /// When lines are due; what could not be read is due at once.
+    pub(crate) fn pace<E>(self) -> Pace<Result<Line, E>> {
+        let received = |line: &Result<Line, E>| {
+            line.as_ref().ok().and_then(Line::received).map(Duration::from_micros)
+        };
+        match self {
+            Speed::Times(times) => {
+                Pace::following(times.get(), received).without_gaps_over(LONGEST_GAP)
             }
+            Speed::Max => Pace::at_once(),
         }
-        Duration::from_micros(self.passed) / times.get()
     }
 }
 

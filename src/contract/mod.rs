@@ -6,5 +6,7 @@ pub(crate) mod factory;
 pub(crate) mod failure;
 pub(crate) mod input;
 pub(crate) mod output;
+pub(crate) mod pace;
+pub(crate) mod paced;
 pub(crate) mod request;
 pub(crate) mod worker;

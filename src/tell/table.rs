@@ -20,6 +20,7 @@ impl fmt::Display for Report {
         self.stage_table().fmt(f)?;
         self.lane_table().fmt(f)?;
         writeln!(f, "{}", self.verdict)?;
+        self.tell_lateness(f)?;
         self.tell_threads(f)?;
         for failure in &self.failures {
             writeln!(f, "failure: {failure}")?;
@@ -49,6 +50,18 @@ impl fmt::Display for Report {
 }
 
 impl Report {
+    /// How late sources gave those requests that had an intended start.
+    fn tell_lateness(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let is_source = |stage: &&StageReport| {
+            matches!(stage.kind, StageKind::Source | StageKind::Input) && stage.times.age.count > 0
+        };
+        for StageReport { path, times, .. } in self.stages.iter().filter(is_source) {
+            let [p50, p99, max] = [times.age.p50, times.age.p99, times.age.max].map(Nanos);
+            writeln!(f, "{path} gave requests late by p50 {p50}, p99 {p99}, max {max}")?;
+        }
+        Ok(())
+    }
+
     /// What was asked of the system and what came of it; refusals are never left out.
     fn tell_threads(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let count = self.threads.len();
