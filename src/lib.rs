@@ -111,6 +111,7 @@ pub use service::ticket::Ticket;
 pub use service::workers::{CallWorker, ServiceFactory, workers};
 pub use step::post::OnPanic;
 pub use system::{Grant, Priority};
+pub use tell::hiccups::Hiccups;
 pub use tell::latency::{Latency, Shares, Times};
 pub use tell::report::{
     Ending, LaneReport, Ledger, MemoryReport, Report, StageReport, ThreadReport, Unfinished,

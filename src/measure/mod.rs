@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 pub(crate) mod clock;
+pub(crate) mod hiccups;
 pub(crate) mod metrics;
 pub(crate) mod pages;
 pub(crate) mod pauses;

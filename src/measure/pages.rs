@@ -1,77 +1,81 @@
-//! The histograms of one worker, in two sets, so that a reader waits for nobody and nobody waits for a reader.
+//! What one thread writes down, in two sets, so that a reader waits for nobody and nobody waits for a reader.
 //!
-//! The worker writes into the set that the epoch names. A reader moves the epoch on and takes what is in the other set.
-//! Both only ever *try* the lock of a set: a worker that finds it taken, because it had read the epoch just before it
+//! The writer writes into the set that the epoch names. A reader moves the epoch on and takes what is in the other set.
+//! Both only ever *try* the lock of a set: a writer that finds it taken, because it had read the epoch just before it
 //! moved, uses the other set, which is free, since readers take turns and hold one set at a time. A reader that finds it
-//! taken leaves it for next time; nothing in it is lost. So an idle or parked worker holds nobody up: it has no part in
+//! taken leaves it for next time; nothing in it is lost. So an idle or parked writer holds nobody up: it has no part in
 //! the swap.
 
 use std::sync::{Mutex, MutexGuard, TryLockError};
 
-use super::sheets::{Aspect, Precision, Sheets};
 use crate::sync::{AtomicUsize, Ordering};
 
-/// The histograms of one worker.
+/// What is written down and added up: histograms, for example.
+pub(crate) trait Sheet {
+    /// Adds what another has, and empties that.
+    fn take_from(&mut self, other: &mut Self);
+}
+
+/// What one thread writes down for readers.
 #[derive(Debug)]
-pub(crate) struct Pages {
+pub(crate) struct Pages<S> {
     epoch: AtomicUsize,
-    sets: [Mutex<Set>; 2],
+    sets: [Mutex<Set<S>>; 2],
 }
 
 #[derive(Debug)]
-struct Set {
-    sheets: Sheets,
-    empty: bool,
+struct Set<S> {
+    sheet: S,
+    blank: bool,
 }
 
-impl Pages {
-    pub(crate) fn new(precision: Precision) -> Self {
-        let set = || Mutex::new(Set { sheets: Sheets::new(precision), empty: true });
+impl<S: Sheet> Pages<S> {
+    pub(crate) fn new(sheet: impl Fn() -> S) -> Self {
+        let set = || Mutex::new(Set { sheet: sheet(), blank: true });
         Self { epoch: AtomicUsize::new(0), sets: [set(), set()] }
     }
 
-    /// Worker: writes down what was measured of one request.
-    pub(crate) fn record(&self, values: &[(Aspect, u64)]) {
+    /// Writer: writes something down.
+    pub(crate) fn write(&self, write: impl FnOnce(&mut S)) {
         // One of the two is free at any time. That both were taken means that a reader went from one to the other in between.
         loop {
             // Relaxed: the locks order what is in the sets, and either set will do.
             let at = self.epoch.load(Ordering::Relaxed) & 1;
             let set = try_lock(&self.sets[at]).or_else(|| try_lock(&self.sets[1 - at]));
             if let Some(mut set) = set {
-                set.empty = false;
-                values.iter().for_each(|&(aspect, nanos)| set.sheets.record(aspect, nanos));
-                return;
+                set.blank = false;
+                return write(&mut set.sheet);
             }
         }
     }
 
-    /// Reader, one at a time: moves what was written since the last time into `into`.
-    pub(crate) fn drain(&self, into: &mut Option<Sheets>, precision: Precision) {
+    /// Reader, one at a time: moves what was written since the last time into `into`, which is made first if need be.
+    pub(crate) fn drain(&self, into: &mut Option<S>, new: impl Fn() -> S) {
         let old = self.epoch.fetch_add(1, Ordering::Relaxed) & 1;
         if let Some(mut set) = try_lock(&self.sets[old]) {
-            set.drain(into, precision);
+            set.drain(into, new);
         }
     }
 
-    /// Reader: moves everything, once the worker is gone.
-    pub(crate) fn drain_all(&self, into: &mut Option<Sheets>, precision: Precision) {
+    /// Reader: moves everything, once the writer is gone.
+    pub(crate) fn drain_all(&self, into: &mut Option<S>, new: impl Fn() -> S) {
         for set in &self.sets {
             if let Some(mut set) = try_lock(set) {
-                set.drain(into, precision);
+                set.drain(into, &new);
             }
         }
     }
 }
 
-impl Set {
-    fn drain(&mut self, into: &mut Option<Sheets>, precision: Precision) {
-        if !std::mem::replace(&mut self.empty, true) {
-            into.get_or_insert_with(|| Sheets::new(precision)).take_from(&mut self.sheets);
+impl<S: Sheet> Set<S> {
+    fn drain(&mut self, into: &mut Option<S>, new: impl FnOnce() -> S) {
+        if !std::mem::replace(&mut self.blank, true) {
+            into.get_or_insert_with(new).take_from(&mut self.sheet);
         }
     }
 }
 
-fn try_lock(set: &Mutex<Set>) -> Option<MutexGuard<'_, Set>> {
+fn try_lock<S>(set: &Mutex<Set<S>>) -> Option<MutexGuard<'_, Set<S>>> {
     match set.try_lock() {
         Ok(set) => Some(set),
         // Nothing in there panics halfway.
@@ -84,35 +88,45 @@ fn try_lock(set: &Mutex<Set>) -> Option<MutexGuard<'_, Set>> {
 mod tests {
     use super::*;
 
+    /// Numbers written down.
+    #[derive(Debug, Default)]
+    struct Numbers(Vec<u64>);
+
+    impl Sheet for Numbers {
+        fn take_from(&mut self, other: &mut Self) {
+            self.0.append(&mut other.0);
+        }
+    }
+
     #[test]
-    fn nothing_is_lost_between_a_worker_and_a_reader_in_a_hurry() {
-        let precision = Precision::default();
-        let pages = Pages::new(precision);
+    fn nothing_is_lost_between_a_writer_and_a_reader_in_a_hurry() {
+        let pages = Pages::new(Numbers::default);
         let count = 20_000;
         let mut total = None;
         std::thread::scope(|scope| {
-            let worker = scope.spawn(|| {
-                (0..count).for_each(|nanos| pages.record(&[(Aspect::Work, nanos)]));
+            let writer = scope.spawn(|| {
+                (0..count).for_each(|n| pages.write(|numbers| numbers.0.push(n)));
             });
-            while !worker.is_finished() {
-                pages.drain(&mut total, precision);
+            while !writer.is_finished() {
+                pages.drain(&mut total, Numbers::default);
             }
         });
-        pages.drain_all(&mut total, precision);
-        assert_eq!(total.expect("something was written").of(Aspect::Work).len(), count);
+        pages.drain_all(&mut total, Numbers::default);
+        let mut numbers = total.expect("something was written").0;
+        numbers.sort_unstable();
+        assert!(numbers.into_iter().eq(0..count));
     }
 
     #[test]
     fn a_set_that_is_held_stops_neither_side() {
-        let precision = Precision::default();
-        let pages = Pages::new(precision);
+        let pages = Pages::new(Numbers::default);
         let held = pages.sets[0].lock().expect("free");
-        pages.record(&[(Aspect::Work, 1)]);
+        pages.write(|numbers| numbers.0.push(7));
         let mut total = None;
-        pages.drain(&mut total, precision);
+        pages.drain(&mut total, Numbers::default);
         assert!(total.is_none(), "the held set is left for next time");
-        pages.drain(&mut total, precision);
-        assert_eq!(total.expect("the other set").of(Aspect::Work).len(), 1);
+        pages.drain(&mut total, Numbers::default);
+        assert_eq!(total.expect("the other set").0, [7]);
         drop(held);
     }
 }

@@ -2,6 +2,8 @@
 
 use hdrhistogram::Histogram;
 
+use super::pages::{Pages, Sheet};
+
 /// What the histograms of a run can tell apart.
 ///
 /// They are allocated when the run is initialised and never resized. A worker has two sets of five, so the
@@ -104,14 +106,20 @@ impl Sheets {
             }
         }
     }
+}
 
-    /// Adds what another has, and empties that.
-    pub(crate) fn take_from(&mut self, other: &mut Self) {
+impl Sheet for Sheets {
+    fn take_from(&mut self, other: &mut Self) {
         self.add(other);
-        other.clear();
+        other.0.iter_mut().filter(|sheet| !sheet.is_empty()).for_each(Histogram::reset);
     }
+}
 
-    pub(crate) fn clear(&mut self) {
-        self.0.iter_mut().filter(|sheet| !sheet.is_empty()).for_each(Histogram::reset);
+impl Pages<Sheets> {
+    /// Worker: writes down what was measured of one request.
+    pub(crate) fn record(&self, values: &[(Aspect, u64)]) {
+        self.write(|sheets| {
+            values.iter().for_each(|&(aspect, nanos)| sheets.record(aspect, nanos));
+        });
     }
 }

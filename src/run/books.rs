@@ -49,12 +49,16 @@ impl Books {
         &self,
         ending: Ending,
         elapsed: Duration,
-        threads: Vec<ThreadReport>,
+        mut threads: Vec<ThreadReport>,
         unfinished: Vec<Unfinished>,
     ) -> Report {
         let mut seen = self.gauges.seen();
         for stage in 0..self.posts.len() {
             self.gauges.look(stage, &mut seen, true);
+        }
+        self.gauges.look_at_hiccups(&mut seen, true);
+        for (at, thread) in threads.iter_mut().enumerate() {
+            thread.hiccups = self.gauges.hiccups_of(&seen, at);
         }
         let stages: Vec<_> =
             (0..self.posts.len()).map(|stage| self.stage_report(stage, elapsed, &seen)).collect();
@@ -69,7 +73,7 @@ impl Books {
             Evidence::new(stage.shares, &stage.times, stage.ledger.taken, nanos)
         });
         let verdict = verdict(&plan, &evidence.collect::<Vec<_>>());
-        let sheets = seen.totals.clone();
+        let (sheets, hiccups) = (seen.totals.clone(), self.gauges.all_hiccups(&seen));
         Report {
             plan,
             ending,
@@ -81,6 +85,7 @@ impl Books {
             failures,
             unfinished,
             verdict,
+            hiccups,
             imbalances,
             sheets,
         }
@@ -136,8 +141,9 @@ impl Books {
             sheets.push(new);
         }
         let verdict = verdict(&self.plan, &evidence);
+        let hiccups = self.gauges.look_at_hiccups(&mut seen, false);
         let (elapsed, plan) = (now - started, Arc::clone(&self.plan));
-        Snapshot { elapsed, interval, stages, lanes, verdict, sheets, plan }
+        Snapshot { elapsed, interval, stages, lanes, verdict, hiccups, sheets, plan }
     }
 
     fn ledger(&self, stage: usize) -> Ledger {

@@ -8,16 +8,20 @@ use crate::decide::plan::Plan;
 use crate::describe::kit::StageKind;
 use crate::lane::fork::Fork;
 use crate::measure::Measure;
+use crate::measure::hiccups::{HiccupLog, HiccupSheet, Lookout};
 use crate::measure::pages::Pages;
 use crate::measure::pauses::Spell;
 use crate::measure::sheets::{Precision, Sheets};
 use crate::step::meter::Gauge;
 use crate::sync::lock;
+use crate::tell::hiccups::Hiccups;
 use crate::tell::report::Ledger;
 
 /// What a run measures, by stage and worker.
 pub(crate) struct Gauges {
     workers: Vec<Vec<Gauge>>,
+    /// By thread, where anything is measured.
+    hiccups: Vec<Arc<HiccupLog>>,
     precision: Precision,
     seen: Mutex<Seen>,
 }
@@ -28,6 +32,9 @@ pub(crate) struct Seen {
     pub(crate) totals: Vec<Option<Sheets>>,
     pub(crate) spells: Vec<Spell>,
     pub(crate) ledgers: Vec<Ledger>,
+    /// By thread: what it was watched for until the last look, and the hiccups of it.
+    watched: Vec<u64>,
+    hiccups: Vec<Option<HiccupSheet>>,
     pub(crate) at: Option<Instant>,
 }
 
@@ -41,20 +48,24 @@ impl Gauges {
             let handler = parts.options.metrics.as_ref().or(defaults.metrics.as_ref());
             let handler = handler.filter(|_| !is_source && stage.has_steps());
             let gauge = |_| Gauge {
-                pages: keeps.then(|| Arc::new(Pages::new(precision))),
+                pages: keeps.then(|| Arc::new(Pages::new(|| Sheets::new(precision)))),
                 pauses: Arc::default(),
                 handler: handler.cloned(),
                 final_stage: matches!(parts.fork, Fork::Final),
             };
             (0..stage.workers).map(gauge).collect()
         });
+        let watched = if defaults.measure == Measure::Off { 0 } else { plan.threads.len() };
+        let hiccups = (0..watched).map(|_| Arc::new(HiccupLog::new(precision))).collect();
         let seen = Seen {
             totals: vec![None; count],
             spells: vec![Spell::default(); count],
             ledgers: vec![Ledger::default(); count],
+            watched: vec![0; watched],
+            hiccups: vec![None; watched],
             at: None,
         };
-        Self { workers: workers.collect(), precision, seen: Mutex::new(seen) }
+        Self { workers: workers.collect(), hiccups, precision, seen: Mutex::new(seen) }
     }
 
     pub(crate) fn of(&self, stage: usize, worker: usize) -> Gauge {
@@ -79,13 +90,53 @@ impl Gauges {
         let mut new = None;
         for pages in self.workers[stage].iter().filter_map(|gauge| gauge.pages.as_ref()) {
             match last {
-                false => pages.drain(&mut new, self.precision),
-                true => pages.drain_all(&mut new, self.precision),
+                false => pages.drain(&mut new, || Sheets::new(self.precision)),
+                true => pages.drain_all(&mut new, || Sheets::new(self.precision)),
             }
         }
         if let Some(new) = &new {
             seen.totals[stage].get_or_insert_with(|| Sheets::new(self.precision)).add(new);
         }
         new
+    }
+
+    /// What looks out for hiccups on a thread, where anything is measured.
+    pub(crate) fn lookout(&self, thread: usize) -> Option<Lookout> {
+        self.hiccups.get(thread).map(|log| Lookout::new(Arc::clone(log)))
+    }
+
+    /// The hiccups of all threads together since the last look, which are also added to their totals. `last` where the
+    /// threads may be gone.
+    pub(crate) fn look_at_hiccups(&self, seen: &mut Seen, last: bool) -> Hiccups {
+        let (mut all, mut watched) = (None, 0);
+        for (thread, log) in self.hiccups.iter().enumerate() {
+            let (mut new, sheet) = (None, || HiccupSheet::new(self.precision));
+            match last {
+                false => log.pages.drain(&mut new, sheet),
+                true => log.pages.drain_all(&mut new, sheet),
+            }
+            let so_far = log.watched.get();
+            watched += so_far - std::mem::replace(&mut seen.watched[thread], so_far);
+            if let Some(new) = new {
+                all.get_or_insert_with(sheet).add(&new);
+                seen.hiccups[thread].get_or_insert_with(sheet).add(&new);
+            }
+        }
+        Hiccups::of(watched, all.as_ref())
+    }
+
+    /// The hiccups of a thread over the whole run, as far as they have been looked at.
+    pub(crate) fn hiccups_of(&self, seen: &Seen, thread: usize) -> Hiccups {
+        let watched = seen.watched.get(thread).copied().unwrap_or(0);
+        Hiccups::of(watched, seen.hiccups.get(thread).and_then(Option::as_ref))
+    }
+
+    /// The hiccups of all threads over the whole run, as far as they have been looked at.
+    pub(crate) fn all_hiccups(&self, seen: &Seen) -> Hiccups {
+        let mut all = None;
+        for sheet in seen.hiccups.iter().flatten() {
+            all.get_or_insert_with(|| HiccupSheet::new(self.precision)).add(sheet);
+        }
+        Hiccups::of(seen.watched.iter().sum(), all.as_ref())
     }
 }

@@ -2,6 +2,7 @@
 //! worker is made, so that memory is first touched where it is used.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use super::books::Books;
 use super::gate::Gate;
@@ -12,6 +13,7 @@ use crate::decide::plan::ThreadPlan;
 use crate::error::Error;
 use crate::sync::lock;
 use crate::system::{self, Grant};
+use crate::tell::hiccups::Hiccups;
 use crate::tell::report::ThreadReport;
 
 /// What a thread got from the system.
@@ -20,6 +22,8 @@ pub(crate) struct Settled {
     shown_name: Option<String>,
     pinned: Grant,
     prioritised: Grant,
+    /// How long it waited for a core.
+    queued: Option<Duration>,
 }
 
 impl Settled {
@@ -29,14 +33,16 @@ impl Settled {
             shown_name: system::name_thread(&nameable(plan)),
             pinned: plan.core.map_or(Grant::NotAsked, system::pin),
             prioritised: plan.priority.map_or(Grant::NotAsked, system::prioritise),
+            queued: None,
         }
     }
 
-    /// Looks, on the same thread at its end, whether it was left where it was put.
+    /// Looks, on the same thread at its end, whether it was left where it was put, and how the system treated it.
     fn check(&mut self, plan: &ThreadPlan) {
         if let Some(core) = plan.core.filter(|_| self.pinned.is_granted()) {
             self.pinned = system::still_pinned(core);
         }
+        self.queued = system::time_queued();
     }
 }
 
@@ -68,6 +74,7 @@ pub(crate) fn spawn(steps: Vec<WiredStep>, books: &Books) -> Result<Threads, Err
             control: Arc::clone(&books.control),
             idle: plan.idle,
             doorbell: books.doorbells[at].clone(),
+            lookout: books.gauges.lookout(at),
             builders,
         };
         let (plan, settled) = (plan.clone(), Arc::clone(&settled));
@@ -95,7 +102,7 @@ pub(crate) fn thread_reports(books: &Books, settled: &[Settled]) -> Vec<ThreadRe
     let threads = books.plan.threads.iter().zip(&books.doorbells).enumerate();
     threads
         .map(|(at, (thread, doorbell))| {
-            let Settled { shown_name, pinned, prioritised } =
+            let Settled { shown_name, pinned, prioritised, queued } =
                 settled.get(at).cloned().unwrap_or_default();
             ThreadReport {
                 name: thread.name.clone(),
@@ -108,6 +115,8 @@ pub(crate) fn thread_reports(books: &Books, settled: &[Settled]) -> Vec<ThreadRe
                 step_down: thread.step_down,
                 parks: doorbell.as_ref().map_or(0, |doorbell| doorbell.parks()),
                 late_wakes: doorbell.as_ref().map_or(0, |doorbell| doorbell.late_wakes()),
+                queued,
+                hiccups: Hiccups::default(),
                 workers: thread.workers.clone(),
             }
         })

@@ -7,11 +7,12 @@ use super::gate::{Done, Gate};
 use crate::contract::failure::FailureKind;
 use crate::describe::kit::StepBuilder;
 use crate::error::{Error, Panic, panic_message};
+use crate::measure::hiccups::Lookout;
 use crate::step::control::Control;
 use crate::step::post::StagePost;
 use crate::step::{Recall, Step, Turn};
 use crate::wait::doorbell::{Doorbell, Woken};
-use crate::wait::idle::{Idle, Waiter};
+use crate::wait::idle::{Idle, TIMER_SLACK, Waiter};
 
 /// The most requests a step moves in one turn: enough to pay for the turn, few enough that others on the thread
 /// do not wait long.
@@ -56,6 +57,8 @@ pub(crate) struct Crew {
     pub(crate) control: Arc<Control>,
     pub(crate) idle: Idle,
     pub(crate) doorbell: Option<Arc<Doorbell>>,
+    /// Looks out for hiccups, where the run measures anything.
+    pub(crate) lookout: Option<Lookout>,
     /// Its steps, each with its number in the order of making.
     pub(crate) builders: Vec<(usize, Recruit)>,
 }
@@ -82,7 +85,7 @@ impl Recruit {
 impl Crew {
     /// The body of the thread.
     pub(crate) fn run(self) {
-        let Self { gate, control, idle, doorbell, builders } = self;
+        let Self { gate, control, idle, doorbell, lookout, builders } = self;
         let _done = Done(&gate);
         let mut seats = Vec::with_capacity(builders.len());
         for (number, recruit) in builders {
@@ -94,7 +97,8 @@ impl Crew {
             gate.made(made);
         }
         if gate.await_start() {
-            let mut rest = Rest { waiter: Waiter::of_steps(idle, seats.len()), doorbell };
+            let waiter = Waiter::of_steps(idle, seats.len());
+            let mut rest = Rest { waiter, doorbell, lookout };
             give_turns(&mut seats, &control, &mut rest);
         }
         seats.into_iter().for_each(|seat| seat.abandon(&control));
@@ -106,6 +110,17 @@ struct Rest {
     waiter: Waiter,
     /// What wakes it, if it parks.
     doorbell: Option<Arc<Doorbell>>,
+    lookout: Option<Lookout>,
+}
+
+impl Rest {
+    /// The thread has waited, and kept its core or not.
+    #[inline]
+    fn waited(&mut self, spun: bool) {
+        if let Some(lookout) = &mut self.lookout {
+            if spun { lookout.look() } else { lookout.look_away() }
+        }
+    }
 }
 
 /// Gives turns until every step has ended.
@@ -126,13 +141,19 @@ fn rounds(seats: &mut Vec<Seat>, rest: &mut Rest, at: &mut usize) {
     while !seats.is_empty() {
         if round(seats, at).is_none() {
             rest.waiter.reset();
+            rest.waited(false);
             continue;
         }
         if rest.waiter.is_time_for_chores() {
             seats.iter_mut().for_each(|seat| seat.step.idle());
+            rest.waited(false);
         }
-        if !rest.waiter.wait() {
-            park(seats, rest, at);
+        let spins = rest.waiter.spins_next();
+        if rest.waiter.wait() {
+            rest.waited(spins);
+        } else {
+            let spun = park(seats, rest, at);
+            rest.waited(spun);
         }
     }
 }
@@ -156,13 +177,15 @@ fn round(seats: &mut Vec<Seat>, at: &mut usize) -> Option<Recall> {
     recall
 }
 
-/// Parks until the thread is rung or due, unless there is something to do after all. [The protocol](crate::wait).
-fn park(seats: &mut Vec<Seat>, rest: &mut Rest, at: &mut usize) {
-    let Rest { waiter, doorbell } = rest;
-    let Some(doorbell) = doorbell.as_ref().filter(|doorbell| doorbell.arm()) else { return };
+/// Parks until the thread is rung or due, unless there is something to do after all. [The protocol](crate::wait). True
+/// if it did not park, but spun, because it is due too soon.
+fn park(seats: &mut Vec<Seat>, rest: &mut Rest, at: &mut usize) -> bool {
+    let Rest { waiter, doorbell, lookout } = rest;
+    let Some(doorbell) = doorbell.as_ref().filter(|doorbell| doorbell.arm()) else { return false };
     let Some(recall) = round(seats, at) else {
         doorbell.disarm();
-        return waiter.reset();
+        waiter.reset();
+        return false;
     };
     let due = match recall {
         Recall::WhenRung => None,
@@ -176,8 +199,16 @@ fn park(seats: &mut Vec<Seat>, rest: &mut Rest, at: &mut usize) {
         },
     };
     let woken = doorbell.sleep(due);
-    if woken == Woken::Watchdog && round(seats, at).is_none() {
-        doorbell.was_late();
-        waiter.reset();
+    match (woken, due, lookout) {
+        (Woken::Due, Some(due), Some(lookout)) => {
+            let late = due.elapsed().saturating_sub(TIMER_SLACK);
+            lookout.woken_late(u64::try_from(late.as_nanos()).unwrap_or(u64::MAX));
+        }
+        (Woken::Watchdog, ..) if round(seats, at).is_none() => {
+            doorbell.was_late();
+            waiter.reset();
+        }
+        _ => {}
     }
+    false
 }

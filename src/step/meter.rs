@@ -14,13 +14,13 @@ use crate::measure::clock;
 use crate::measure::metrics::{Metric, MetricKey, SharedHandler};
 use crate::measure::pages::Pages;
 use crate::measure::pauses::{Pause, Pauses};
-use crate::measure::sheets::Aspect;
+use crate::measure::sheets::{Aspect, Sheets};
 
 /// What a meter is made of, given to each step by the wiring.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Gauge {
     /// The worker's histograms, where the run keeps any.
-    pub(crate) pages: Option<Arc<Pages>>,
+    pub(crate) pages: Option<Arc<Pages<Sheets>>>,
     pub(crate) pauses: Arc<Pauses>,
     pub(crate) handler: Option<SharedHandler>,
     /// Whether requests end their lives here.

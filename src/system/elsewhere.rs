@@ -1,5 +1,7 @@
 //! Other systems: threads are pinned through `core_affinity`, which tells neither reasons nor masks.
 
+use std::time::Duration;
+
 use core_affinity::CoreId;
 
 pub(super) fn usable_cores() -> Vec<usize> {
@@ -27,4 +29,9 @@ pub(super) fn name_thread(_name: &str) -> Option<String> {
 
 pub(super) fn lock_memory() -> Result<(), String> {
     Err("locking memory is not supported on this system".to_owned())
+}
+
+/// Nobody can be asked.
+pub(super) fn time_queued() -> Option<Duration> {
+    None
 }

@@ -1,6 +1,7 @@
 //! Linux, through `rustix`.
 
 use std::ffi::CString;
+use std::time::Duration;
 
 use rustix::mm::{MlockAllFlags, mlockall};
 use rustix::thread::{CpuSet, name, sched_getaffinity, sched_setaffinity, set_name};
@@ -43,4 +44,11 @@ pub(super) fn name_thread(wanted: &str) -> Option<String> {
 
 pub(super) fn lock_memory() -> Result<(), String> {
     mlockall(MlockAllFlags::CURRENT).map_err(said)
+}
+
+/// The second number of `schedstat`: nanoseconds on a run queue.
+pub(super) fn time_queued() -> Option<Duration> {
+    let statistics = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
+    let nanos = statistics.split_whitespace().nth(1)?.parse().ok()?;
+    Some(Duration::from_nanos(nanos))
 }

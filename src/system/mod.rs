@@ -6,6 +6,7 @@
 //! the path of a request.
 
 use std::fmt;
+use std::time::Duration;
 
 #[cfg(target_os = "linux")]
 #[path = "linux.rs"]
@@ -103,6 +104,11 @@ pub(crate) fn prioritise(priority: Priority) -> Grant {
     return Grant::of(urgency::prioritise(priority));
     #[cfg(not(all(target_os = "linux", feature = "priority")))]
     Grant::Refused(format!("{priority} is not supported here"))
+}
+
+/// How long the calling thread has waited for a core so far, ready to run; `None` where the system does not say.
+pub(crate) fn time_queued() -> Option<Duration> {
+    os::time_queued()
 }
 
 /// Keeps the memory that this process has by now from being paged out, which also brings all of it in.

@@ -2,6 +2,7 @@
 
 mod charts;
 mod files;
+pub(crate) mod hiccups;
 pub(crate) mod latency;
 mod page;
 pub(crate) mod report;

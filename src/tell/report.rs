@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use hdrhistogram::Histogram;
 
+use super::hiccups::Hiccups;
 use super::latency::{Shares, Times};
 use super::verdict::Verdict;
 use crate::contract::failure::Failure;
@@ -42,6 +43,8 @@ pub struct Report {
     pub unfinished: Vec<Unfinished>,
     /// Which stage limited the run.
     pub verdict: Verdict,
+    /// What the machine took from the threads while they waited, all together.
+    pub hiccups: Hiccups,
     /// Where the counts contradict each other: empty, or a defect of ringtract, or the trace of a copy that panicked.
     pub imbalances: Vec<String>,
     #[cfg_attr(feature = "json", serde(skip))]
@@ -298,6 +301,11 @@ pub struct ThreadReport {
     /// Times that it found work though nobody had rung, after a second without. Anything but 0 is a defect of
     /// ringtract: please report it.
     pub late_wakes: u64,
+    /// How long it waited for a core, ready to run, until it ended: others had the cores it may use. That a thread had
+    /// yielded to them counts too, as the system cannot tell. `None` where the system does not say; Linux does.
+    pub queued: Option<Duration>,
+    /// What the machine took from it while it waited.
+    pub hiccups: Hiccups,
     /// The workers it gave turns to.
     pub workers: Vec<WorkerPlace>,
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use hdrhistogram::Histogram;
 
+use super::hiccups::Hiccups;
 use super::latency::{Shares, Times};
 use super::report::{LaneReport, Ledger};
 use super::verdict::Verdict;
@@ -30,6 +31,8 @@ pub struct Snapshot {
     pub lanes: Vec<LaneReport>,
     /// Which stage limits the run, in the interval.
     pub verdict: Verdict,
+    /// What the machine took from the threads while they waited, all together, in the interval.
+    pub hiccups: Hiccups,
     #[cfg_attr(feature = "json", serde(skip))]
     pub(crate) sheets: Vec<Option<Sheets>>,
     #[cfg_attr(feature = "json", serde(skip))]

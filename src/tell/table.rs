@@ -1,6 +1,7 @@
 //! A report for people.
 
 use std::fmt;
+use std::time::Duration;
 
 use super::latency::{Latency, Shares, Times};
 use super::report::{Ending, LaneReport, MemoryReport, Report, StageReport, ThreadReport};
@@ -8,6 +9,9 @@ use super::snapshot::{Snapshot, StageSnapshot};
 use crate::decide::chart::Bytes;
 use crate::describe::kit::StageKind;
 use crate::system::Grant;
+
+/// A share of a run that is worth telling.
+const NOTABLE: f64 = 0.01;
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -21,6 +25,7 @@ impl fmt::Display for Report {
         self.lane_table().fmt(f)?;
         writeln!(f, "{}", self.verdict)?;
         self.tell_lateness(f)?;
+        self.tell_machine(f)?;
         self.tell_threads(f)?;
         for failure in &self.failures {
             writeln!(f, "failure: {failure}")?;
@@ -58,6 +63,29 @@ impl Report {
         for StageReport { path, times, .. } in self.stages.iter().filter(is_source) {
             let [p50, p99, max] = [times.age.p50, times.age.p99, times.age.max].map(Nanos);
             writeln!(f, "{path} gave requests late by p50 {p50}, p99 {p99}, max {max}")?;
+        }
+        Ok(())
+    }
+
+    /// What the machine took, and whether that may be what made the slowest requests slow.
+    fn tell_machine(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.hiccups.watched.is_zero() {
+            return Ok(());
+        }
+        writeln!(f, "{}", self.hiccups)?;
+        let longest = self.stages.iter().map(|stage| stage.times.age.max).max().unwrap_or(0);
+        if let Some(line) = self.hiccups.on_tail(longest) {
+            writeln!(f, "{line}")?;
+        }
+        for ThreadReport { name, queued, .. } in &self.threads {
+            let share = |queued: Duration| queued.as_secs_f64() / self.elapsed.as_secs_f64();
+            if let Some(queued) = queued.filter(|&queued| share(queued) >= NOTABLE) {
+                let percent = 100.0 * share(queued);
+                writeln!(
+                    f,
+                    "thread {name}: ready but without a core for {queued:.3?}, {percent:.0} % of the run, yields included"
+                )?;
+            }
         }
         Ok(())
     }
@@ -172,7 +200,12 @@ impl fmt::Display for Snapshot {
         ];
         let rows = self.stages.iter().filter(|stage| stage.kind != StageKind::Receiver);
         Table::new(&header, rows.map(StageSnapshot::row).collect()).fmt(f)?;
-        write!(f, "{}", self.verdict)
+        write!(f, "{}", self.verdict)?;
+        let longest = self.stages.iter().map(|stage| stage.times.age.max).max().unwrap_or(0);
+        match self.hiccups.on_tail(longest) {
+            Some(line) => write!(f, "; {line}"),
+            None => Ok(()),
+        }
     }
 }
 

@@ -86,7 +86,7 @@ const CHORES_EVERY: u32 = 64;
 const SHORTEST_NAP: Duration = Duration::from_micros(50);
 const LONGEST_NAP: Duration = Duration::from_millis(1);
 /// How late the system's timers may be on top of a wake-up.
-const TIMER_SLACK: Duration = Duration::from_micros(60);
+pub(crate) const TIMER_SLACK: Duration = Duration::from_micros(60);
 
 /// The state of one waiting thread.
 #[derive(Debug)]
@@ -125,6 +125,16 @@ impl Waiter {
         self.turns.is_multiple_of(CHORES_EVERY)
     }
 
+    /// Whether the next idle turn keeps the core: a spin.
+    #[inline]
+    pub(crate) fn spins_next(&self) -> bool {
+        match self.idle {
+            Idle::Spin => true,
+            Idle::Backoff { .. } => self.turns < self.spun_out,
+            Idle::Yield | Idle::Park => false,
+        }
+    }
+
     /// One idle turn: spins or yields, and returns true; false if it is time to park.
     #[inline]
     pub(crate) fn wait(&mut self) -> bool {
@@ -142,12 +152,15 @@ impl Waiter {
         true
     }
 
-    /// An idle turn of a thread that would park, but is due too soon.
-    pub(crate) fn linger(&self) {
-        match self.idle {
-            Idle::Backoff { spins: 0, .. } => std::thread::yield_now(),
-            _ => std::hint::spin_loop(),
+    /// An idle turn of a thread that would park, but is due too soon; true if it was a spin.
+    pub(crate) fn linger(&self) -> bool {
+        let spins = !matches!(self.idle, Idle::Backoff { spins: 0, .. });
+        if spins {
+            std::hint::spin_loop()
+        } else {
+            std::thread::yield_now()
         }
+        spins
     }
 
     /// The end of a nap from now: for a thread that must look for itself, since what it waits for cannot ring.
