@@ -116,6 +116,7 @@ pub use tell::latency::{Latency, Shares, Times};
 pub use tell::report::{
     Ending, LaneReport, Ledger, MemoryReport, Report, StageReport, ThreadReport, Unfinished,
 };
+pub use tell::slow::{Hop, SlowRequest};
 pub use tell::snapshot::{Snapshot, StageSnapshot};
 pub use tell::verdict::Verdict;
 pub use wait::idle::Idle;

@@ -28,7 +28,7 @@ mod the_recording {
     use super::*;
 
     /// The recording of a real exchange, which may not be here: it cannot be part of this project.
-    fn recording() -> Option<PathBuf> {
+    pub(super) fn recording() -> Option<PathBuf> {
         if let Some(chosen) = std::env::var_os("RINGTRACT_RECORDING") {
             return Some(chosen.into());
         }
@@ -72,6 +72,62 @@ mod the_recording {
         assert_known(&told.facts());
         // It was received within 30.7 s.
         assert!(told.took.as_millis() >= 30_700 / 50, "{:?}", told.took);
+    }
+}
+
+#[cfg(feature = "json")]
+mod the_report {
+    use super::*;
+    use serde_json::Value;
+
+    /// The slowest requests of a run, from its JSON; checked, and how many of them went through these stages.
+    fn slowest(report: &Value, way: &str) -> usize {
+        let slowest = report["slowest"].as_array().expect("a list");
+        let number = |value: &Value| value.as_u64().expect("a number");
+        for slow in slowest {
+            let hops = slow["hops"].as_array().expect("a list");
+            let told =
+                hops.iter().flat_map(|hop| ["wait", "blocked", "work"].map(|part| &hop[part]));
+            let told: u64 = told.map(number).sum();
+            assert_eq!(told + number(&slow["untold"]), number(&slow["took"]), "{way}: {slow}");
+            assert_eq!(number(&slow["untold"]), 0, "{way}: {slow}");
+            let names: Vec<&str> = hops.iter().filter_map(|hop| hop["stage"].as_str()).collect();
+            let ways = [
+                vec!["feed", "decode", "consumers/books", "consumers/signal"],
+                vec!["feed", "decode", "consumers/statistics"],
+            ];
+            assert!(ways.contains(&names), "{way}: {names:?}");
+        }
+        slowest.len()
+    }
+
+    /// `None` where the program was made without the feature, because Cargo was told to make this test only.
+    fn of(path: Option<&Path>, words: &str) -> Option<Value> {
+        let file = std::env::temp_dir().join(format!("slowest-{}.json", std::process::id()));
+        let words = format!("{words} --json {}", file.display());
+        let told = path.map_or_else(|| run(&words), |path| replay(path, &words));
+        if told.err.contains("needs a build with --features json") {
+            let _ = writeln!(stderr(), "SKIPPED: the program was made without the feature `json`");
+            return None;
+        }
+        assert_eq!(told.code, Some(0), "{}", told.err);
+        let text = std::fs::read_to_string(&file).expect("a report was written");
+        std::fs::remove_file(&file).expect("it is there");
+        Some(serde_json::from_str(&text).expect("JSON"))
+    }
+
+    #[test]
+    fn tells_of_each_slow_request_where_all_its_time_went() {
+        let recording = the_recording::recording();
+        for way in ways().chain(["--speed 30".to_owned()]) {
+            if let Some(path) = &recording {
+                let Some(report) = of(Some(path), &way) else { return };
+                assert_eq!(slowest(&report, &way), 8);
+            }
+            let way = way.replace("--speed 30", "--speed 1000");
+            let Some(report) = of(None, &format!("--messages 2000 {way}")) else { return };
+            assert_eq!(slowest(&report, &way), 8);
+        }
     }
 }
 

@@ -155,7 +155,7 @@ mod tests {
     fn ask<S: Input<Item = u64>>(paced: &mut Paced<S>, now: u64) -> Got {
         let mut envelope = Envelope::BARE;
         match paced.poll_at(now, &mut envelope) {
-            Next::Value(value) => Got::Value(value, envelope.stamp.nanos().expect("a start")),
+            Next::Value(value) => Got::Value(value, envelope.stamp.start()),
             Next::NotBefore(instant) => Got::NotBefore(clock::reading(instant)),
             _ => Got::Other,
         }

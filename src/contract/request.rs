@@ -7,9 +7,12 @@ use std::time::{Duration, Instant};
 use super::answer::{Answer, Unanswered};
 use super::cleanup::{Cleanup, Cleanups, Exclusive, Panics, SharedCleanups};
 use crate::measure::clock;
+use crate::measure::trail::HOP_BITS;
 
-/// When a request started, whether it is measured, and whether it is in the hands of a user behind the tract. One
-/// word: nanoseconds, and two bits.
+/// When a request started, whether it is measured, whether it is in the hands of a user behind the tract, and which hop
+/// noted it last. One word: from the top 14 bits for the hop, 48 of nanoseconds, and two flags.
+///
+/// 48 bits of nanoseconds are 78 hours: a start is told apart from others for half of that, before and after now.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Stamp(u64);
 
@@ -18,15 +21,54 @@ impl Stamp {
     const MEASURED: u64 = 1;
     const DELIVERED: u64 = 2;
     const FLAGS: u32 = 2;
+    const NANOS: u64 = (1 << (u64::BITS - Self::FLAGS - HOP_BITS)) - 1;
+    const HOP_AT: u32 = u64::BITS - HOP_BITS;
 
     pub(crate) fn new(nanos: u64, measured: bool) -> Self {
-        Self(nanos.max(1) << Self::FLAGS | u64::from(measured))
+        Self((nanos & Self::NANOS).max(1) << Self::FLAGS | u64::from(measured))
+    }
+
+    /// The same start, without anything else that was said.
+    pub(crate) fn renewed(self, measured: bool) -> Self {
+        Self::new(self.start(), measured)
     }
 
     #[inline]
-    pub(crate) fn nanos(self) -> Option<u64> {
-        let nanos = self.0 >> Self::FLAGS;
-        (nanos != 0).then_some(nanos)
+    pub(crate) fn has_start(self) -> bool {
+        self.start() != 0
+    }
+
+    /// The start, to be compared with others; 0 for none.
+    #[inline]
+    pub(crate) fn start(self) -> u64 {
+        self.0 >> Self::FLAGS & Self::NANOS
+    }
+
+    /// How long ago it started, at this time of the clock; 0 if that is yet to come.
+    #[inline]
+    pub(crate) fn age_at(self, now: u64) -> Option<u64> {
+        let age = now.wrapping_sub(self.start()) & Self::NANOS;
+        self.has_start().then_some(if age > Self::NANOS / 2 { 0 } else { age })
+    }
+
+    /// The time of the clock at which it started, seen from this one.
+    fn nanos_at(self, now: u64) -> Option<u64> {
+        let after = self.start().wrapping_sub(now) & Self::NANOS;
+        let before = now.wrapping_sub(self.start()) & Self::NANOS;
+        let start =
+            if after < before { now.saturating_add(after) } else { now.saturating_sub(before) };
+        self.has_start().then_some(start)
+    }
+
+    /// The place of what the last hop noted of it; 0 for nothing.
+    #[inline]
+    pub(crate) fn hop(self) -> u16 {
+        (self.0 >> Self::HOP_AT) as u16
+    }
+
+    #[inline]
+    pub(crate) fn set_hop(&mut self, hop: u16) {
+        self.0 = self.0 & ((1 << Self::HOP_AT) - 1) | u64::from(hop) << Self::HOP_AT;
     }
 
     #[inline]
@@ -69,22 +111,33 @@ impl Envelope {
 
     /// When the request started: when its source made it, when it was sent into a feed, or the time given to
     /// [`set_started`](Self::set_started). `None` where the run measures nothing
-    /// ([`Measure::Off`](crate::Measure::Off)) and nobody gave a time.
+    /// ([`Measure::Off`](crate::Measure::Off)) and nobody gave a time. Reads the clock.
+    ///
+    /// A start is kept for 39 hours: of an older request it is too young by a multiple of 78.
     pub fn started(&self) -> Option<Instant> {
-        self.stamp.nanos().map(clock::instant)
+        if !self.stamp.has_start() {
+            return None;
+        }
+        self.stamp.nanos_at(clock::now()).map(clock::instant)
     }
 
-    /// How long ago the request started. Reads the clock.
+    /// How long ago the request started. Reads the clock, and is right for as long as [`started`](Self::started).
     pub fn age(&self) -> Option<Duration> {
-        let started = self.stamp.nanos()?;
-        Some(Duration::from_nanos(clock::now().saturating_sub(started)))
+        if !self.stamp.has_start() {
+            return None;
+        }
+        self.stamp.age_at(clock::now()).map(Duration::from_nanos)
     }
 
     /// Gives the request the time it was meant to start, for latencies free of coordinated omission.
     ///
-    /// An instant before the process first used ringtract counts as that moment.
+    /// An instant before the process first used ringtract counts as that moment, and one more than 39 hours from now as
+    /// 39 hours from now. Reads the clock.
     pub fn set_started(&mut self, started: Instant) {
-        self.stamp = Stamp::new(clock::reading(started), self.stamp.is_measured());
+        let (now, most) = (clock::now(), Stamp::NANOS / 2);
+        let start =
+            clock::reading(started).clamp(now.saturating_sub(most), now.saturating_add(most));
+        self.stamp = Stamp::new(start, self.stamp.is_measured());
     }
 
     /// Adds a clean-up: run exactly once when the request dies, on the thread where it dies, after those added
@@ -293,5 +346,42 @@ impl<T> Deref for Request<T> {
 impl<T> DerefMut for Request<T> {
     fn deref_mut(&mut self) -> &mut T {
         &mut self.value
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stamp_keeps_its_start_its_flags_and_its_hop_apart() {
+        let mut stamp = Stamp::new(123_456_789, true);
+        stamp.set_hop((1 << HOP_BITS) - 1);
+        stamp.set_delivered(true);
+        assert_eq!((stamp.start(), stamp.hop()), (123_456_789, (1 << HOP_BITS) - 1));
+        assert!(stamp.is_measured() && stamp.is_delivered());
+        stamp.set_hop(5);
+        stamp.set_delivered(false);
+        assert_eq!((stamp.start(), stamp.hop()), (123_456_789, 5));
+        assert!(stamp.is_measured() && !stamp.is_delivered());
+        assert!(stamp.renewed(false) == Stamp::new(123_456_789, false));
+        assert!(!Stamp::NONE.has_start() && Stamp::new(0, false).has_start());
+    }
+
+    #[test]
+    fn a_start_is_known_on_both_sides_of_a_wrap() {
+        let wrap = Stamp::NANOS + 1;
+        for now in [5_000, wrap - 10, wrap, wrap + 5, 3 * wrap + 7, u64::MAX] {
+            for age in [0, 1, 4_000, Stamp::NANOS / 2] {
+                let stamp = Stamp::new(now.saturating_sub(age), false);
+                let age = age.min(now);
+                // A start whose bits are all 0 is taken for 1.
+                let slack = u64::from(now.saturating_sub(age) & Stamp::NANOS == 0);
+                assert_eq!(stamp.age_at(now), Some(age.saturating_sub(slack)), "{now} {age}");
+                assert_eq!(stamp.nanos_at(now), Some(now - age + slack), "{now} {age}");
+            }
+            let to_come = Stamp::new(now.saturating_add(77), false);
+            assert_eq!(to_come.age_at(now), Some(0));
+        }
     }
 }

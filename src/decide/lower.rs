@@ -46,6 +46,8 @@ pub(crate) struct Defaults {
     pub(crate) prefault: bool,
     pub(crate) measure: Measure,
     pub(crate) precision: Precision,
+    /// Slow requests kept.
+    pub(crate) slowest: usize,
     pub(crate) metrics: Option<SharedHandler>,
 }
 

@@ -57,6 +57,18 @@ impl Plan {
     pub fn ring_bytes(&self) -> usize {
         self.meshes.iter().map(|mesh| mesh.bytes).sum()
     }
+
+    /// Stages on the longest way through.
+    pub(crate) fn longest_way(&self) -> usize {
+        let mut meshes: Vec<_> = self.meshes.iter().map(|mesh| (mesh.from, mesh.to)).collect();
+        // Stages come before those that they pass requests to.
+        meshes.sort_unstable();
+        let mut before = vec![0; self.stages.len()];
+        for (from, to) in meshes {
+            before[to] = before[to].max(before[from] + 1);
+        }
+        before.into_iter().max().map_or(0, |before| before + 1)
+    }
 }
 
 /// A tract in the tree of a plan.

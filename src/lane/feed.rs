@@ -137,7 +137,7 @@ impl<T> Feed<T> {
     pub fn try_send(&mut self, request: impl Into<Request<T>>) -> Result<(), TrySendError<T>> {
         let mut request = request.into();
         request.envelope.set_delivered(false);
-        if self.hub.stamping.load(Ordering::Relaxed) && request.envelope.stamp.nanos().is_none() {
+        if self.hub.stamping.load(Ordering::Relaxed) && !request.envelope.stamp.has_start() {
             request.envelope.stamp = Stamp::new(clock::now(), false);
         }
         self.sending.store(true, Ordering::Relaxed);

@@ -8,8 +8,10 @@ pub(crate) mod metrics;
 pub(crate) mod pages;
 pub(crate) mod pauses;
 pub(crate) mod sheets;
+pub(crate) mod slowest;
 pub(crate) mod tally;
 pub(crate) mod throttle;
+pub(crate) mod trail;
 
 /// Which requests are measured.
 ///

@@ -29,6 +29,11 @@ impl Pauses {
         self.begin.set(now);
     }
 
+    /// When its first turn began, once it has.
+    pub(crate) fn begun(&self) -> Option<u64> {
+        Some(self.begin.get()).filter(|&begin| begin != 0)
+    }
+
     pub(crate) fn end(&self) {
         self.end.set(clock::now());
         self.now.set(0);

@@ -2,7 +2,8 @@
 
 use hdrhistogram::Histogram;
 
-use super::pages::{Pages, Sheet};
+use super::pages::Sheet;
+use super::slowest::Slowest;
 
 /// What the histograms of a run can tell apart.
 ///
@@ -81,45 +82,52 @@ impl Aspect {
     }
 }
 
-/// A histogram for each aspect, in nanoseconds.
+/// What the sheets of a worker have room for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Format {
+    pub(crate) precision: Precision,
+    /// Slow requests kept, and hops that each may have.
+    pub(crate) slowest: usize,
+    pub(crate) hops: usize,
+}
+
+/// A histogram for each aspect, in nanoseconds, and the slowest requests.
 #[derive(Debug, Clone)]
-pub(crate) struct Sheets([Histogram<u64>; ASPECTS]);
+pub(crate) struct Sheets {
+    times: [Histogram<u64>; ASPECTS],
+    pub(crate) slowest: Slowest,
+}
 
 impl Sheets {
-    pub(crate) fn new(precision: Precision) -> Self {
-        Self(std::array::from_fn(|_| precision.histogram()))
+    pub(crate) fn new(format: Format) -> Self {
+        let Format { precision, slowest, hops } = format;
+        let times = std::array::from_fn(|_| precision.histogram());
+        Self { times, slowest: Slowest::new(slowest, hops) }
     }
 
     pub(crate) fn record(&mut self, aspect: Aspect, nanos: u64) {
-        self.0[aspect as usize].saturating_record(nanos);
+        self.times[aspect as usize].saturating_record(nanos);
     }
 
     pub(crate) fn of(&self, aspect: Aspect) -> &Histogram<u64> {
-        &self.0[aspect as usize]
+        &self.times[aspect as usize]
     }
 
     /// Adds what another has.
     pub(crate) fn add(&mut self, other: &Self) {
-        for (own, other) in self.0.iter_mut().zip(&other.0) {
+        for (own, other) in self.times.iter_mut().zip(&other.times) {
             if !other.is_empty() {
                 own.add(other).expect("histograms of the same bounds");
             }
         }
+        self.slowest.add(&other.slowest);
     }
 }
 
 impl Sheet for Sheets {
     fn take_from(&mut self, other: &mut Self) {
         self.add(other);
-        other.0.iter_mut().filter(|sheet| !sheet.is_empty()).for_each(Histogram::reset);
-    }
-}
-
-impl Pages<Sheets> {
-    /// Worker: writes down what was measured of one request.
-    pub(crate) fn record(&self, values: &[(Aspect, u64)]) {
-        self.write(|sheets| {
-            values.iter().for_each(|&(aspect, nanos)| sheets.record(aspect, nanos));
-        });
+        other.times.iter_mut().filter(|sheet| !sheet.is_empty()).for_each(Histogram::reset);
+        other.slowest.clear();
     }
 }

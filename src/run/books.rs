@@ -73,6 +73,7 @@ impl Books {
             Evidence::new(stage.shares, &stage.times, stage.ledger.taken, nanos)
         });
         let verdict = verdict(&plan, &evidence.collect::<Vec<_>>());
+        let slowest = self.gauges.slowest(&plan, seen.totals.iter().flatten());
         let (sheets, hiccups) = (seen.totals.clone(), self.gauges.all_hiccups(&seen));
         Report {
             plan,
@@ -86,6 +87,7 @@ impl Books {
             unfinished,
             verdict,
             hiccups,
+            slowest,
             imbalances,
             sheets,
         }
@@ -142,8 +144,9 @@ impl Books {
         }
         let verdict = verdict(&self.plan, &evidence);
         let hiccups = self.gauges.look_at_hiccups(&mut seen, false);
+        let slowest = self.gauges.slowest(&self.plan, sheets.iter().flatten());
         let (elapsed, plan) = (now - started, Arc::clone(&self.plan));
-        Snapshot { elapsed, interval, stages, lanes, verdict, hiccups, sheets, plan }
+        Snapshot { elapsed, interval, stages, lanes, verdict, hiccups, slowest, sheets, plan }
     }
 
     fn ledger(&self, stage: usize) -> Ledger {

@@ -4,25 +4,30 @@ use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use crate::decide::lower::{Defaults, StageParts};
-use crate::decide::plan::Plan;
+use crate::decide::plan::{Plan, WorkerPlace};
 use crate::describe::kit::StageKind;
 use crate::lane::fork::Fork;
 use crate::measure::Measure;
 use crate::measure::hiccups::{HiccupLog, HiccupSheet, Lookout};
 use crate::measure::pages::Pages;
 use crate::measure::pauses::Spell;
-use crate::measure::sheets::{Precision, Sheets};
+use crate::measure::sheets::{Format, Sheets};
+use crate::measure::slowest::Slowest;
+use crate::measure::trail::{Trail, Trails};
 use crate::step::meter::Gauge;
 use crate::sync::lock;
 use crate::tell::hiccups::Hiccups;
 use crate::tell::report::Ledger;
+use crate::tell::slow::SlowRequest;
 
 /// What a run measures, by stage and worker.
 pub(crate) struct Gauges {
     workers: Vec<Vec<Gauge>>,
     /// By thread, where anything is measured.
     hiccups: Vec<Arc<HiccupLog>>,
-    precision: Precision,
+    format: Format,
+    /// By number, as trails count them.
+    places: Vec<WorkerPlace>,
     seen: Mutex<Seen>,
 }
 
@@ -38,20 +43,51 @@ pub(crate) struct Seen {
     pub(crate) at: Option<Instant>,
 }
 
+/// Hops of a slow request that are told.
+const MOST_HOPS: usize = 64;
+
+/// The workers of a plan, one after the other.
+fn places(plan: &Plan) -> impl Iterator<Item = WorkerPlace> {
+    let stages = plan.stages.iter().enumerate();
+    stages.flat_map(|(stage, planned)| {
+        (0..planned.workers).map(move |worker| WorkerPlace { stage, worker })
+    })
+}
+
 impl Gauges {
     pub(crate) fn new(plan: &Plan, parts: &[StageParts], defaults: &Defaults) -> Self {
         let count = plan.stages.len();
         let precision = defaults.precision;
+        let places: Vec<_> = places(plan).collect();
+        let keeps_slowest = defaults.slowest > 0 && defaults.measure != Measure::Off;
+        let trails = keeps_slowest.then(|| Arc::new(Trails::new(places.len())));
+        let format = Format {
+            precision,
+            slowest: defaults.slowest,
+            hops: plan.longest_way().min(MOST_HOPS),
+        };
+        let mut counted = 0;
         let workers = plan.stages.iter().zip(parts).map(|(stage, parts)| {
+            let first = counted;
+            counted += stage.workers;
+            let last_stage = match parts.fork {
+                Fork::Final => true,
+                Fork::Stage(to) => plan.stages[to].kind == StageKind::Receiver,
+                Fork::Route(_) | Fork::Broadcast(..) => false,
+            };
+            // Where no request ends, none is kept.
+            let format = if last_stage { format } else { Format { slowest: 0, ..format } };
             let keeps = defaults.measure != Measure::Off && stage.has_steps();
             let is_source = matches!(stage.kind, StageKind::Source | StageKind::Input);
             let handler = parts.options.metrics.as_ref().or(defaults.metrics.as_ref());
             let handler = handler.filter(|_| !is_source && stage.has_steps());
-            let gauge = |_| Gauge {
-                pages: keeps.then(|| Arc::new(Pages::new(|| Sheets::new(precision)))),
+            let gauge = |worker| Gauge {
+                pages: keeps.then(|| Arc::new(Pages::new(|| Sheets::new(format)))),
                 pauses: Arc::default(),
                 handler: handler.cloned(),
                 final_stage: matches!(parts.fork, Fork::Final),
+                last_stage,
+                trail: trails.clone().map(|trails| Trail::new(trails, first + worker)),
             };
             (0..stage.workers).map(gauge).collect()
         });
@@ -65,7 +101,7 @@ impl Gauges {
             hiccups: vec![None; watched],
             at: None,
         };
-        Self { workers: workers.collect(), hiccups, precision, seen: Mutex::new(seen) }
+        Self { workers: workers.collect(), hiccups, format, places, seen: Mutex::new(seen) }
     }
 
     pub(crate) fn of(&self, stage: usize, worker: usize) -> Gauge {
@@ -90,14 +126,28 @@ impl Gauges {
         let mut new = None;
         for pages in self.workers[stage].iter().filter_map(|gauge| gauge.pages.as_ref()) {
             match last {
-                false => pages.drain(&mut new, || Sheets::new(self.precision)),
-                true => pages.drain_all(&mut new, || Sheets::new(self.precision)),
+                false => pages.drain(&mut new, || Sheets::new(self.format)),
+                true => pages.drain_all(&mut new, || Sheets::new(self.format)),
             }
         }
         if let Some(new) = &new {
-            seen.totals[stage].get_or_insert_with(|| Sheets::new(self.precision)).add(new);
+            seen.totals[stage].get_or_insert_with(|| Sheets::new(self.format)).add(new);
         }
         new
+    }
+
+    /// The slowest requests that the sheets of some stages tell of.
+    pub(crate) fn slowest<'a>(
+        &self,
+        plan: &Plan,
+        sheets: impl Iterator<Item = &'a Sheets>,
+    ) -> Vec<SlowRequest> {
+        let mut slowest = Slowest::new(self.format.slowest, self.format.hops);
+        sheets.for_each(|sheets| slowest.add(&sheets.slowest));
+        let gauges = self.workers.iter().flatten();
+        let begun = gauges.filter_map(|gauge| gauge.pauses.begun()).min().unwrap_or(0);
+        let slow = slowest.kept().iter();
+        slow.map(|slow| SlowRequest::of(slow, begun, plan, &self.places)).collect()
     }
 
     /// What looks out for hiccups on a thread, where anything is measured.
@@ -110,7 +160,7 @@ impl Gauges {
     pub(crate) fn look_at_hiccups(&self, seen: &mut Seen, last: bool) -> Hiccups {
         let (mut all, mut watched) = (None, 0);
         for (thread, log) in self.hiccups.iter().enumerate() {
-            let (mut new, sheet) = (None, || HiccupSheet::new(self.precision));
+            let (mut new, sheet) = (None, || HiccupSheet::new(self.format.precision));
             match last {
                 false => log.pages.drain(&mut new, sheet),
                 true => log.pages.drain_all(&mut new, sheet),
@@ -135,7 +185,7 @@ impl Gauges {
     pub(crate) fn all_hiccups(&self, seen: &Seen) -> Hiccups {
         let mut all = None;
         for sheet in seen.hiccups.iter().flatten() {
-            all.get_or_insert_with(|| HiccupSheet::new(self.precision)).add(sheet);
+            all.get_or_insert_with(|| HiccupSheet::new(self.format.precision)).add(sheet);
         }
         Hiccups::of(seen.watched.iter().sum(), all.as_ref())
     }

@@ -60,7 +60,8 @@ struct Pending {
     envelope: SharedEnvelope,
     given: u64,
     stamp: Stamp,
-    measured: Measured,
+    /// What was decided, where it is measured.
+    measured: Option<Measured>,
 }
 
 /// What came of a request, if not one value.
@@ -153,8 +154,8 @@ impl<I, W: Worker<I>, F: Factory<Product = W>> Hands<I, W, F> {
 
     fn become_several(&mut self, envelope: Envelope, measured: bool) {
         let stamp = envelope.stamp;
-        let decided = self.meter.as_ref().filter(|_| measured).map(|meter| meter.measured());
-        let (envelope, measured) = (envelope.share(), decided.unwrap_or_default());
+        let measured = self.meter.as_ref().filter(|_| measured).map(|meter| meter.measured());
+        let envelope = envelope.share();
         self.pending = Some(Pending { envelope, given: 0, stamp, measured });
     }
 
@@ -193,8 +194,9 @@ impl<I, W: Worker<I>, F: Factory<Product = W>> Hands<I, W, F> {
         let panics =
             if given == 0 { envelope.into_last().finish(false) } else { envelope.finish(whole) };
         self.post.cleanup_panics(panics);
-        if let (true, Some(meter)) = (whole && given > 0 && measured.is_any(), &self.meter) {
-            meter.ended(stamp, measured, &self.post);
+        let measured = measured.filter(|_| whole && given > 0);
+        if let (Some(measured), Some(meter)) = (measured, &self.meter) {
+            meter.ended(stamp, &measured, &self.post);
         }
         self.let_go();
     }
@@ -329,9 +331,9 @@ where
         std::mem::forget(std::mem::replace(&mut self.in_hand.envelope, envelope));
         let outcome = self.worker.work(value, &mut self.in_hand.envelope);
         self.in_hand.call = Call::None;
-        let envelope = std::mem::replace(&mut self.in_hand.envelope, Envelope::BARE);
+        let mut envelope = std::mem::replace(&mut self.in_hand.envelope, Envelope::BARE);
         if measured {
-            self.record(&outcome);
+            self.record(&outcome, &mut envelope.stamp);
         }
         // Asked after the work, not before: a request that was taken out of a lane is worked on.
         self.over = self.control.is_abandoned();
@@ -368,11 +370,11 @@ impl<I, W: Worker<I>, R: ?Sized, const METERED: bool> AtWork<'_, I, W, R, METERE
     }
 
     #[cold]
-    fn record(&mut self, outcome: &Outcome<W::Out>) {
+    fn record(&mut self, outcome: &Outcome<W::Out>, stamp: &mut Stamp) {
         if let Some(meter) = &mut self.meter {
             let several = matches!(outcome, Outcome::EmitAll);
             let emitted = several || matches!(outcome, Outcome::Emit(_));
-            meter.worked(emitted, several, self.post);
+            meter.worked(emitted, several, stamp, self.post);
         }
     }
 }

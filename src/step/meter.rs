@@ -15,6 +15,8 @@ use crate::measure::metrics::{Metric, MetricKey, SharedHandler};
 use crate::measure::pages::Pages;
 use crate::measure::pauses::{Pause, Pauses};
 use crate::measure::sheets::{Aspect, Sheets};
+use crate::measure::slowest::Slowest;
+use crate::measure::trail::{Link, Told, Trail};
 
 /// What a meter is made of, given to each step by the wiring.
 #[derive(Debug, Clone, Default)]
@@ -25,6 +27,10 @@ pub(crate) struct Gauge {
     pub(crate) handler: Option<SharedHandler>,
     /// Whether requests end their lives here.
     pub(crate) final_stage: bool,
+    /// Whether this is the last that the run sees of them: it is the final stage, or a receiver comes next.
+    pub(crate) last_stage: bool,
+    /// Where its hops are noted, where the run keeps the slowest requests.
+    pub(crate) trail: Option<Trail>,
 }
 
 pub(crate) struct Meter {
@@ -41,6 +47,8 @@ pub(crate) struct Meter {
     wanted: bool,
     taken_at: u64,
     stamp: Stamp,
+    /// The hop before, where it is known.
+    before: Link,
 }
 
 impl Meter {
@@ -60,6 +68,7 @@ impl Meter {
             wanted: false,
             taken_at: 0,
             stamp: Stamp::NONE,
+            before: Link::default(),
         }))
     }
 
@@ -117,17 +126,24 @@ impl Meter {
             }
             self.stamp = stamp;
             self.taken_at = clock::now();
+            self.before = self.hop_before(stamp).unwrap_or_default();
         }
         measured
     }
 
+    fn hop_before(&self, stamp: Stamp) -> Option<Link> {
+        let trail = self.gauge.trail.as_ref().filter(|_| self.recorded)?;
+        Some(trail.trails().find(stamp.hop(), stamp.start())?.1)
+    }
+
     /// The request in hand has been worked on, and is `emitted` or not. At the end of a tract that is the end of it,
-    /// unless it becomes `several`.
-    pub(crate) fn worked(&mut self, emitted: bool, several: bool, post: &Post) {
+    /// unless it becomes `several`. Its stamp is told of this hop, if it goes on.
+    pub(crate) fn worked(&mut self, emitted: bool, several: bool, stamp: &mut Stamp, post: &Post) {
         let now = clock::now();
         let work = now.saturating_sub(self.taken_at);
-        let age = self.stamp.nanos().map(|start| now.saturating_sub(start));
-        let tract = age.filter(|_| emitted && !several && self.gauge.final_stage);
+        let age = self.stamp.age_at(now);
+        let ended = emitted && !several;
+        let tract = age.filter(|_| ended && self.gauge.final_stage);
         let out = emitted.then_some(self.blocked);
         if let (true, Some(pages)) = (self.recorded, &self.gauge.pages) {
             let values = [
@@ -137,7 +153,19 @@ impl Meter {
                 out.map(|out| (Aspect::Blocked, out)),
                 tract.map(|tract| (Aspect::Tract, tract)),
             ];
-            with_some(&values, |values| pages.record(values));
+            let took = age.filter(|_| ended && self.gauge.last_stage);
+            pages.write(|sheets| {
+                for &(aspect, nanos) in values.iter().flatten() {
+                    sheets.record(aspect, nanos);
+                }
+                if let Some(took) = took {
+                    self.keep_if_slow(self.told(now), took, &mut sheets.slowest);
+                }
+            });
+            if emitted && took.is_none() {
+                let told = self.told(now);
+                stamp.set_hop(self.gauge.trail.as_mut().map_or(0, |trail| trail.note(told)));
+            }
         }
         if self.wanted {
             let values = [
@@ -150,21 +178,42 @@ impl Meter {
         }
     }
 
-    /// A request that became several has ended its life here.
-    pub(crate) fn ended(&self, stamp: Stamp, measured: Measured, post: &Post) {
-        let Some(start) = stamp.nanos().filter(|_| self.gauge.final_stage) else { return };
-        let tract = clock::now().saturating_sub(start);
-        if let (true, Some(pages)) = (measured.recorded, &self.gauge.pages) {
-            pages.record(&[(Aspect::Tract, tract)]);
+    /// What this hop has to tell of the request in hand.
+    fn told(&self, done: u64) -> Told {
+        let (start, before) = (self.stamp.start(), self.before);
+        Told { start, before, taken: self.taken_at, done, blocked: self.blocked }
+    }
+
+    fn keep_if_slow(&self, told: Told, took: u64, slowest: &mut Slowest) {
+        let Some(trail) = &self.gauge.trail else { return };
+        if let Some(slow) = slowest.admit(told.start, took) {
+            slow.ended = told.done;
+            slow.untold = trail.trails().walk(trail.worker(), told, took, &mut slow.hops);
         }
-        if measured.wanted {
-            with_some(&[metric(MetricKey::Tract, tract)], |values| self.tell(values, post));
+    }
+
+    /// A request that became several has ended its life here.
+    pub(crate) fn ended(&self, stamp: Stamp, measured: &Measured, post: &Post) {
+        let now = clock::now();
+        let Some(took) = stamp.age_at(now).filter(|_| self.gauge.last_stage) else { return };
+        if let (true, Some(pages)) = (measured.recorded, &self.gauge.pages) {
+            pages.write(|sheets| {
+                if self.gauge.final_stage {
+                    sheets.record(Aspect::Tract, took);
+                }
+                let told = Told { done: now, ..measured.told };
+                self.keep_if_slow(told, took, &mut sheets.slowest);
+            });
+        }
+        if measured.wanted && self.gauge.final_stage {
+            with_some(&[metric(MetricKey::Tract, took)], |values| self.tell(values, post));
         }
     }
 
     /// What was decided about the request in hand.
     pub(crate) fn measured(&self) -> Measured {
-        Measured { recorded: self.recorded, wanted: self.wanted }
+        let (recorded, wanted) = (self.recorded, self.wanted);
+        Measured { recorded, wanted, told: self.told(self.taken_at) }
     }
 
     fn tell(&self, metrics: &[Metric], post: &Post) {
@@ -173,25 +222,26 @@ impl Meter {
         }
     }
 
-    /// A source was late with a request by so much.
-    pub(crate) fn late(&self, nanos: u64) {
-        if let Some(pages) = &self.gauge.pages {
-            pages.record(&[(Aspect::Age, nanos)]);
+    /// A source gives a request that is measured, which its input gave a time to start or not.
+    pub(crate) fn gave(&mut self, stamp: &mut Stamp, intended: bool) {
+        let now = clock::now();
+        if let (true, Some(pages)) = (intended, &self.gauge.pages) {
+            let late = stamp.age_at(now).unwrap_or(0);
+            pages.write(|sheets| sheets.record(Aspect::Age, late));
+        }
+        if let Some(trail) = &mut self.gauge.trail {
+            let (start, before) = (stamp.start(), Link::START);
+            stamp.set_hop(trail.note(Told { start, before, taken: now, done: now, blocked: 0 }));
         }
     }
 }
 
 /// What was decided about a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Measured {
     recorded: bool,
     wanted: bool,
-}
-
-impl Measured {
-    pub(crate) fn is_any(self) -> bool {
-        self.recorded || self.wanted
-    }
+    told: Told,
 }
 
 fn metric(key: MetricKey, nanos: u64) -> Option<Metric> {

@@ -8,7 +8,7 @@ use super::{Recall, Step, Turn};
 use crate::contract::cleanup::overhear;
 use crate::contract::failure::FailureKind;
 use crate::contract::output::{Output, Room};
-use crate::contract::request::Request;
+use crate::contract::request::{Request, Stamp};
 use crate::error::Panic;
 use crate::lane::Taker;
 use crate::lane::inlet::Inlet;
@@ -111,7 +111,8 @@ impl<P> End<P> {
             }
             call.call = Call::None;
             if let Some((meter, failed)) = measured {
-                meter.worked(failed == tally.failed.get(), false, post);
+                let delivered = failed == tally.failed.get();
+                meter.worked(delivered, false, &mut { Stamp::NONE }, post);
             }
             if control.is_abandoned() {
                 return;

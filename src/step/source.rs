@@ -39,7 +39,10 @@ impl Stamper {
             Measure::OneIn(period) => {
                 let measured = self.left == 0;
                 self.left = if measured { period.saturating_sub(1) } else { self.left - 1 };
-                Stamp::new(stamp.nanos().unwrap_or_else(clock::now), measured)
+                match stamp.has_start() {
+                    true => stamp.renewed(measured),
+                    false => Stamp::new(clock::now(), measured),
+                }
             }
             Measure::Every(period) => {
                 let now = clock::now();
@@ -48,17 +51,12 @@ impl Stamper {
                     let period = u64::try_from(period.as_nanos()).unwrap_or(u64::MAX);
                     self.due = now.saturating_add(period);
                 }
-                Stamp::new(stamp.nanos().unwrap_or(now), measured)
+                match stamp.has_start() {
+                    true => stamp.renewed(measured),
+                    false => Stamp::new(now, measured),
+                }
             }
         }
-    }
-}
-
-/// Records by how much the input was late, if it gave the request a time to start.
-#[cold]
-fn late(meter: &Meter, intended: Stamp) {
-    if let Some(start) = intended.nanos() {
-        meter.late(clock::now().saturating_sub(start));
     }
 }
 
@@ -83,7 +81,7 @@ struct Draw<'a, S: Input, const STAMPED: bool> {
     control: &'a Control,
     tally: &'a StepTally,
     stamper: Option<&'a mut Stamper>,
-    meter: Option<&'a Meter>,
+    meter: Option<&'a mut Meter>,
     putting: &'a mut bool,
     until: u8,
     taken: u64,
@@ -139,9 +137,9 @@ impl<S: Input, const STAMPED: bool> Draw<'_, S, STAMPED> {
     /// Stamps a new request; a call of its own, so that it costs nothing where nothing is measured.
     #[inline(never)]
     fn stamp(&mut self, intended: Stamp) -> Stamp {
-        let stamp = self.stamper.as_mut().map_or(intended, |stamper| stamper.stamp(intended));
-        if let (true, Some(meter)) = (stamp.is_measured(), self.meter) {
-            late(meter, intended);
+        let mut stamp = self.stamper.as_mut().map_or(intended, |stamper| stamper.stamp(intended));
+        if let (true, Some(meter)) = (stamp.is_measured(), &mut self.meter) {
+            meter.gave(&mut stamp, intended.has_start());
         }
         stamp
     }
@@ -186,7 +184,7 @@ impl<S: Input> SourceStep<S> {
             control: &post.control,
             tally: &post.tally,
             stamper: stamper.as_mut(),
-            meter: meter.as_deref(),
+            meter: meter.as_deref_mut(),
             putting,
             until: *until,
             taken: post.tally.taken.get(),

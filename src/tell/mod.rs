@@ -6,6 +6,7 @@ pub(crate) mod hiccups;
 pub(crate) mod latency;
 mod page;
 pub(crate) mod report;
+pub(crate) mod slow;
 pub(crate) mod snapshot;
 pub(crate) mod table;
 mod topology;

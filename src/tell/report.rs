@@ -6,6 +6,7 @@ use hdrhistogram::Histogram;
 
 use super::hiccups::Hiccups;
 use super::latency::{Shares, Times};
+use super::slow::SlowRequest;
 use super::verdict::Verdict;
 use crate::contract::failure::Failure;
 use crate::decide::partition::Partition;
@@ -45,6 +46,9 @@ pub struct Report {
     pub verdict: Verdict,
     /// What the machine took from the threads while they waited, all together.
     pub hiccups: Hiccups,
+    /// The slowest requests that were measured, from the slowest on: 8, unless the run was
+    /// [set up](crate::Setup::slowest) otherwise.
+    pub slowest: Vec<SlowRequest>,
     /// Where the counts contradict each other: empty, or a defect of ringtract, or the trace of a copy that panicked.
     pub imbalances: Vec<String>,
     #[cfg_attr(feature = "json", serde(skip))]

@@ -8,6 +8,7 @@ use hdrhistogram::Histogram;
 use super::hiccups::Hiccups;
 use super::latency::{Shares, Times};
 use super::report::{LaneReport, Ledger};
+use super::slow::SlowRequest;
 use super::verdict::Verdict;
 use crate::decide::plan::Plan;
 use crate::describe::kit::StageKind;
@@ -33,6 +34,8 @@ pub struct Snapshot {
     pub verdict: Verdict,
     /// What the machine took from the threads while they waited, all together, in the interval.
     pub hiccups: Hiccups,
+    /// The slowest requests measured that ended in the interval, from the slowest on.
+    pub slowest: Vec<SlowRequest>,
     #[cfg_attr(feature = "json", serde(skip))]
     pub(crate) sheets: Vec<Option<Sheets>>,
     #[cfg_attr(feature = "json", serde(skip))]

@@ -25,6 +25,7 @@ impl fmt::Display for Report {
         self.lane_table().fmt(f)?;
         writeln!(f, "{}", self.verdict)?;
         self.tell_lateness(f)?;
+        self.tell_slowest(f)?;
         self.tell_machine(f)?;
         self.tell_threads(f)?;
         for failure in &self.failures {
@@ -63,6 +64,18 @@ impl Report {
         for StageReport { path, times, .. } in self.stages.iter().filter(is_source) {
             let [p50, p99, max] = [times.age.p50, times.age.p99, times.age.max].map(Nanos);
             writeln!(f, "{path} gave requests late by p50 {p50}, p99 {p99}, max {max}")?;
+        }
+        Ok(())
+    }
+
+    /// Where the time of the slowest request went, and in a few words that of the next.
+    fn tell_slowest(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(slowest) = self.slowest.first() else { return Ok(()) };
+        write!(f, "{}", slowest.table())?;
+        for (at, slow) in self.slowest.iter().take(3).enumerate() {
+            let which = ["slowest", "second", "third"][at];
+            let ended = slow.ended.as_secs_f64();
+            writeln!(f, "{which} request, ended at {ended:.3} s: {slow}")?;
         }
         Ok(())
     }
@@ -202,8 +215,11 @@ impl fmt::Display for Snapshot {
         Table::new(&header, rows.map(StageSnapshot::row).collect()).fmt(f)?;
         write!(f, "{}", self.verdict)?;
         let longest = self.stages.iter().map(|stage| stage.times.age.max).max().unwrap_or(0);
-        match self.hiccups.on_tail(longest) {
-            Some(line) => write!(f, "; {line}"),
+        if let Some(line) = self.hiccups.on_tail(longest) {
+            write!(f, "; {line}")?;
+        }
+        match self.slowest.first() {
+            Some(slow) => write!(f, "\nslowest request: {slow}"),
             None => Ok(()),
         }
     }
