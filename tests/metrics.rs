@@ -352,6 +352,7 @@ fn one_in_n_and_every_period_measure_as_they_say() {
             let times = report.stage(stage).unwrap().times;
             assert_eq!((times.wait.count, times.work.count), (expected, expected), "{measure:?}");
             assert_eq!((times.blocked.count, times.age.count), (expected, expected));
+            assert_eq!(times.queue.count, expected, "{measure:?}");
         }
         assert_eq!(report.stage("b").unwrap().times.tract.count, expected);
         assert_eq!(report.stage("a").unwrap().times.tract.count, 0);

@@ -167,6 +167,9 @@ fn a_stall_is_work_where_it_was_and_a_wait_behind_it() {
         assert!(!worked.is_empty(), "one was held up in the worker: {report}");
         assert!(waited.len() >= 190, "{report}");
         assert!(waited.iter().filter(|hop| hop.wait >= FLOOR).count() >= 190, "{report}");
+        // So the queue before it says, over all requests.
+        let queue = report.stage("holds").expect("a stage").times.queue;
+        assert!(queue.count == 200 && queue.p50 >= FLOOR / 100 * 98, "{report}");
         let text = report.to_string();
         assert!(text.contains("slowest request, ended at") && text.contains(" holds"), "{text}");
     });

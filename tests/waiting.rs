@@ -31,6 +31,7 @@ fn parks(report: &Report) -> u64 {
 
 fn assert_nobody_was_woken_late(report: &Report) {
     assert!(report.threads.iter().all(|thread| thread.late_wakes == 0), "{report}");
+    assert!(report.threads.iter().all(|thread| thread.wakes <= thread.parks), "{report}");
 }
 
 /// A value that says whether it has been fetched, and whom to wake.
@@ -186,6 +187,8 @@ fn a_paced_source_parks_until_it_is_due() {
         // Asked without parking, it would be tens of thousands of times even on a machine that is busy.
         assert!(polls.load(Ordering::SeqCst) < 1_000, "{} polls", polls.load(Ordering::SeqCst));
         assert!(parks(&report) > 0);
+        let wakes: u64 = report.threads.iter().map(|thread| thread.wakes).sum();
+        assert_eq!(wakes, 0, "the clock woke it, since nobody else is there");
         assert_nobody_was_woken_late(&report);
     });
 }
@@ -208,7 +211,9 @@ fn a_slow_consumer_lets_its_producers_park() {
             let report = run_to(&tract, Placement::PerWorker, output).expect("sound");
             assert_eq!(numbers.take().into_iter().sum::<u64>(), 199 * 200 / 2);
             let source = report.threads.iter().find(|thread| thread.name == "numbers");
-            assert!(source.expect("its thread").parks > 0, "{report}");
+            let source = source.expect("its thread");
+            // It waits for nothing but room, so that only its consumers wake it, or the watchdog after a second.
+            assert!(source.parks > 0 && source.wakes > 0, "{report}");
             assert_balanced(&report);
             assert_nobody_was_woken_late(&report);
         }

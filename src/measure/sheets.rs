@@ -7,8 +7,8 @@ use super::slowest::Slowest;
 
 /// What the histograms of a run can tell apart.
 ///
-/// They are allocated when the run is initialised and never resized. A worker has two sets of five, so the
-/// memory is what [`bytes_per_worker`](Self::bytes_per_worker) says: 300 KiB by default.
+/// They are allocated when the run is initialised and never resized. A worker has two sets of six, so the
+/// memory is what [`bytes_per_worker`](Self::bytes_per_worker) says: 360 KiB by default.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "json", derive(serde::Serialize))]
 pub struct Precision {
@@ -60,17 +60,20 @@ pub enum Aspect {
     Age = 3,
     /// From its start to its end at the end of the tract.
     Tract = 4,
+    /// How long it lay before the worker: from the end of its work at the stage before to its being taken. Where it became
+    /// several there, the last ones wait for the first to be put as well.
+    Queue = 5,
 }
 
 /// How many aspects there are.
-const ASPECTS: usize = 5;
+const ASPECTS: usize = 6;
 
 impl Aspect {
     /// All of them.
     pub const ALL: [Self; ASPECTS] =
-        [Self::Wait, Self::Work, Self::Blocked, Self::Age, Self::Tract];
+        [Self::Wait, Self::Work, Self::Blocked, Self::Age, Self::Tract, Self::Queue];
 
-    /// Its name in files: `wait`, `work`, `blocked`, `age`, `tract`.
+    /// Its name in files: `wait`, `work`, `blocked`, `age`, `tract`, `queue`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Wait => "wait",
@@ -78,6 +81,7 @@ impl Aspect {
             Self::Blocked => "blocked",
             Self::Age => "age",
             Self::Tract => "tract",
+            Self::Queue => "queue",
         }
     }
 }

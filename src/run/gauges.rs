@@ -59,8 +59,8 @@ impl Gauges {
         let count = plan.stages.len();
         let precision = defaults.precision;
         let places: Vec<_> = places(plan).collect();
-        let keeps_slowest = defaults.slowest > 0 && defaults.measure != Measure::Off;
-        let trails = keeps_slowest.then(|| Arc::new(Trails::new(places.len())));
+        let trails =
+            (defaults.measure != Measure::Off).then(|| Arc::new(Trails::new(places.len())));
         let format = Format {
             precision,
             slowest: defaults.slowest,

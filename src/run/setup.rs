@@ -181,7 +181,7 @@ impl<I: Send + 'static, O: Send + 'static> Setup<'_, I, O> {
         self
     }
 
-    /// Bounds and digits of the histograms. Default: a little over a minute, to 1 %, which takes 300 KiB per worker.
+    /// Bounds and digits of the histograms. Default: a little over a minute, to 1 %, which takes 360 KiB per worker.
     pub fn precision(mut self, precision: Precision) -> Self {
         self.defaults.precision = precision;
         self
@@ -190,8 +190,9 @@ impl<I: Send + 'static, O: Send + 'static> Setup<'_, I, O> {
     /// How many of the slowest requests measured are told with the time that each hop took, in a snapshot those of its
     /// interval; 1,000 at most, and 0 for none. Default: 8. Requests that end at their source have no hops, and none are kept.
     ///
-    /// All memory for them is taken when the run is initialised: for each worker up to 112 KiB, 896 KiB at most in all,
-    /// and for each request 40 bytes a hop at each worker of the last stages, twice.
+    /// All memory for them is taken when the run is initialised: for each request 40 bytes a hop at each worker of the last
+    /// stages, twice. The notes of their hops take up to 112 KiB for each worker, 896 KiB at most in all, wherever anything
+    /// is measured.
     pub fn slowest(mut self, count: usize) -> Self {
         self.defaults.slowest = count.min(MOST_SLOWEST);
         self

@@ -114,6 +114,7 @@ pub(crate) fn thread_reports(books: &Books, settled: &[Settled]) -> Vec<ThreadRe
                 idle: thread.idle,
                 step_down: thread.step_down,
                 parks: doorbell.as_ref().map_or(0, |doorbell| doorbell.parks()),
+                wakes: doorbell.as_ref().map_or(0, |doorbell| doorbell.wakes()),
                 late_wakes: doorbell.as_ref().map_or(0, |doorbell| doorbell.late_wakes()),
                 queued,
                 hiccups: Hiccups::default(),

@@ -29,7 +29,7 @@ pub(crate) struct Gauge {
     pub(crate) final_stage: bool,
     /// Whether this is the last that the run sees of them: it is the final stage, or a receiver comes next.
     pub(crate) last_stage: bool,
-    /// Where its hops are noted, where the run keeps the slowest requests.
+    /// Where its hops are noted, where the run keeps any histograms.
     pub(crate) trail: Option<Trail>,
 }
 
@@ -47,8 +47,9 @@ pub(crate) struct Meter {
     wanted: bool,
     taken_at: u64,
     stamp: Stamp,
-    /// The hop before, where it is known.
+    /// The hop before, and how long ago it was done, where it is known.
     before: Link,
+    queued: Option<u64>,
 }
 
 impl Meter {
@@ -69,6 +70,7 @@ impl Meter {
             taken_at: 0,
             stamp: Stamp::NONE,
             before: Link::default(),
+            queued: None,
         }))
     }
 
@@ -126,14 +128,16 @@ impl Meter {
             }
             self.stamp = stamp;
             self.taken_at = clock::now();
-            self.before = self.hop_before(stamp).unwrap_or_default();
+            let before = self.hop_before(stamp);
+            self.before = before.map(|(_, link)| link).unwrap_or_default();
+            self.queued = before.map(|(done, _)| self.taken_at.saturating_sub(done));
         }
         measured
     }
 
-    fn hop_before(&self, stamp: Stamp) -> Option<Link> {
+    fn hop_before(&self, stamp: Stamp) -> Option<(u64, Link)> {
         let trail = self.gauge.trail.as_ref().filter(|_| self.recorded)?;
-        Some(trail.trails().find(stamp.hop(), stamp.start())?.1)
+        trail.trails().find(stamp.hop(), stamp.start())
     }
 
     /// The request in hand has been worked on, and is `emitted` or not. At the end of a tract that is the end of it,
@@ -149,6 +153,7 @@ impl Meter {
             let values = [
                 Some((Aspect::Wait, self.starved)),
                 Some((Aspect::Work, work)),
+                self.queued.map(|queued| (Aspect::Queue, queued)),
                 age.map(|age| (Aspect::Age, age)),
                 out.map(|out| (Aspect::Blocked, out)),
                 tract.map(|tract| (Aspect::Tract, tract)),

@@ -108,6 +108,9 @@ pub struct Times {
     pub age: Latency,
     /// Time from the start of a request to its end, at the stages where requests end their lives with success.
     pub tract: Latency,
+    /// How long requests lay before the worker: from the end of their work at the stage before, or from a source's giving
+    /// them, to their being taken. Nothing for a source.
+    pub queue: Latency,
 }
 
 impl Times {
@@ -119,6 +122,7 @@ impl Times {
             blocked: of(Aspect::Blocked),
             age: of(Aspect::Age),
             tract: of(Aspect::Tract),
+            queue: of(Aspect::Queue),
         }
     }
 }

@@ -302,6 +302,8 @@ pub struct ThreadReport {
     pub step_down: Option<StepDown>,
     /// Times that it parked.
     pub parks: u64,
+    /// Times that it was woken from that by somebody: another thread, or its run's owner. The rest were by the clock.
+    pub wakes: u64,
     /// Times that it found work though nobody had rung, after a second without. Anything but 0 is a defect of
     /// ringtract: please report it.
     pub late_wakes: u64,

@@ -158,6 +158,9 @@ impl Report {
             "p99",
             "p99.9",
             "max",
+            "queue p50",
+            "p99",
+            "max",
             "age p50",
             "p99",
             "max",
@@ -265,7 +268,8 @@ fn time_cell(latency: &Latency, nanos: u64) -> String {
 
 impl StageReport {
     fn row(&self) -> Vec<String> {
-        let Self { path, ledger, workers, shares, times: Times { work, age, .. }, .. } = self;
+        let Self { path, ledger, workers, shares, times: Times { work, queue, age, .. }, .. } =
+            self;
         let mut row = vec![path.clone(), workers.len().to_string()];
         row.extend(
             [ledger.taken, ledger.emitted, ledger.discarded, ledger.failed]
@@ -273,6 +277,7 @@ impl StageReport {
         );
         row.extend(share_cells(*shares));
         row.extend([work.p50, work.p99, work.p999, work.max].map(|nanos| time_cell(work, nanos)));
+        row.extend([queue.p50, queue.p99, queue.max].map(|nanos| time_cell(queue, nanos)));
         row.extend([age.p50, age.p99, age.max].map(|nanos| time_cell(age, nanos)));
         row
     }

@@ -23,6 +23,8 @@ pub(crate) struct Doorbell {
     thread: Mutex<Option<Thread>>,
     /// Times that a thread was parked.
     parks: Counter,
+    /// Times that somebody rang while it was.
+    wakes: Counter,
     /// Times that the watchdog woke it and it found work. Stays 0.
     late_wakes: Counter,
 }
@@ -52,6 +54,7 @@ impl Doorbell {
             door: CachePadded::new(door),
             thread: Mutex::new(None),
             parks: Counter::default(),
+            wakes: Counter::default(),
             late_wakes: Counter::default(),
         })
     }
@@ -113,6 +116,12 @@ impl Doorbell {
     /// somebody rang is therefore read from `armed`, and the token only ends a sleep.
     pub(crate) fn sleep(&self, due: Option<Instant>) -> Woken {
         self.parks.add(1);
+        let woken = self.sleep_until(due);
+        self.wakes.add(u64::from(woken == Woken::Rung));
+        woken
+    }
+
+    fn sleep_until(&self, due: Option<Instant>) -> Woken {
         let watchdog = Instant::now() + WATCHDOG;
         let until = due.map_or(watchdog, |due| due.min(watchdog));
         // Acquire: pairs with the release of the swap in `wake`.
@@ -137,6 +146,10 @@ impl Doorbell {
 
     pub(crate) fn parks(&self) -> u64 {
         self.parks.get()
+    }
+
+    pub(crate) fn wakes(&self) -> u64 {
+        self.wakes.get()
     }
 
     pub(crate) fn late_wakes(&self) -> u64 {
