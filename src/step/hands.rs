@@ -121,6 +121,7 @@ impl<I, W: Worker<I>, F: Factory<Product = W>> Hands<I, W, F> {
             control: &post.control,
             tally: &post.tally,
             post,
+            asks: meter.as_ref().is_some_and(|meter| meter.asks_for_each()),
             meter: meter.as_deref_mut(),
             taken: post.tally.taken.get(),
             over: false,
@@ -290,6 +291,8 @@ pub(super) struct AtWork<'a, I, W: Worker<I>, R: ?Sized, const METERED: bool> {
     tally: &'a StepTally,
     post: &'a Post,
     meter: Option<&'a mut Meter>,
+    /// Whether the meter looks at every request, measured or not.
+    asks: bool,
     taken: u64,
     /// Whether the run was given up.
     over: bool,
@@ -323,7 +326,9 @@ where
         // Told at each request, so that one that never comes back can be named.
         self.tally.taken.set(self.taken);
         let measured = match &mut self.meter {
-            Some(meter) if METERED => meter.take(envelope.stamp, self.taken, self.post),
+            Some(meter) if METERED && (self.asks || envelope.stamp.is_measured()) => {
+                meter.take(envelope.stamp, self.taken, self.post)
+            }
             _ => false,
         };
         self.in_hand.call = Call::Work;

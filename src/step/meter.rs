@@ -74,6 +74,11 @@ impl Meter {
         }))
     }
 
+    /// Whether every request is to be looked at, since a handler is to be asked; otherwise those that are measured are enough.
+    pub(crate) fn asks_for_each(&self) -> bool {
+        self.gauge.handler.is_some()
+    }
+
     /// A turn begins, after so many requests.
     pub(crate) fn begin_turn(&mut self, taken: u64) {
         self.taken_before = taken;
@@ -112,7 +117,6 @@ impl Meter {
     }
 
     /// A request is taken, the `number`th; whether it is measured.
-    #[inline(never)]
     pub(crate) fn take(&mut self, stamp: Stamp, number: u64, post: &Post) -> bool {
         self.recorded = stamp.is_measured() && self.gauge.pages.is_some();
         self.wanted = match &self.gauge.handler {

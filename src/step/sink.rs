@@ -91,13 +91,14 @@ impl<P> End<P> {
         let Self { output, post, meter, call, .. } = self;
         let mut call = Calling { call: Call::None, left: call };
         let (control, tally) = (&*post.control, &**post.tally);
+        let asks = meter.as_ref().is_some_and(|meter| meter.asks_for_each());
         let mut taken = tally.taken.get();
         while let Some(mut request) = requests.next() {
             taken += 1;
             // Told at each request, so that one that never comes back can be named.
             tally.taken.set(taken);
             let measured = match meter {
-                Some(meter) if METERED => meter
+                Some(meter) if METERED && (asks || request.envelope.stamp.is_measured()) => meter
                     .take(request.envelope.stamp, taken, post)
                     .then(|| (&mut **meter, tally.failed.get())),
                 _ => None,
