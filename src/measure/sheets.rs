@@ -99,6 +99,9 @@ pub(crate) struct Format {
 #[derive(Debug, Clone)]
 pub(crate) struct Sheets {
     times: [Histogram<u64>; ASPECTS],
+    /// Times of 0 that are not in the histograms yet: a busy worker waits for hardly any request, and counting that is
+    /// cheaper than recording it.
+    zeros: [u64; ASPECTS],
     pub(crate) slowest: Slowest,
 }
 
@@ -106,22 +109,32 @@ impl Sheets {
     pub(crate) fn new(format: Format) -> Self {
         let Format { precision, slowest, hops } = format;
         let times = std::array::from_fn(|_| precision.histogram());
-        Self { times, slowest: Slowest::new(slowest, hops) }
+        Self { times, zeros: [0; ASPECTS], slowest: Slowest::new(slowest, hops) }
     }
 
+    /// Worker: writes a time down.
+    #[inline]
     pub(crate) fn record(&mut self, aspect: Aspect, nanos: u64) {
-        self.times[aspect as usize].saturating_record(nanos);
+        match nanos {
+            0 => self.zeros[aspect as usize] += 1,
+            nanos => self.times[aspect as usize].saturating_record(nanos),
+        }
     }
 
+    /// Reader: all that has been [added](Self::add).
     pub(crate) fn of(&self, aspect: Aspect) -> &Histogram<u64> {
         &self.times[aspect as usize]
     }
 
     /// Adds what another has.
     pub(crate) fn add(&mut self, other: &Self) {
-        for (own, other) in self.times.iter_mut().zip(&other.times) {
+        for (own, (other, zeros)) in self.times.iter_mut().zip(other.times.iter().zip(other.zeros))
+        {
             if !other.is_empty() {
                 own.add(other).expect("histograms of the same bounds");
+            }
+            if zeros > 0 {
+                own.record_n(0, zeros).expect("every histogram begins at 0");
             }
         }
         self.slowest.add(&other.slowest);
@@ -132,6 +145,28 @@ impl Sheet for Sheets {
     fn take_from(&mut self, other: &mut Self) {
         self.add(other);
         other.times.iter_mut().filter(|sheet| !sheet.is_empty()).for_each(Histogram::reset);
+        other.zeros = [0; ASPECTS];
         other.slowest.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_of_zero_are_among_the_others_once_they_are_read() {
+        let format = Format { precision: Precision::default(), slowest: 0, hops: 0 };
+        let (mut worker, mut reader) = (Sheets::new(format), Sheets::new(format));
+        for nanos in [0, 700, 0, 0, 40] {
+            worker.record(Aspect::Wait, nanos);
+        }
+        for round in 1..=2 {
+            reader.take_from(&mut worker);
+            let wait = reader.of(Aspect::Wait);
+            assert_eq!((wait.len(), wait.count_at(0), wait.min()), (5, 3, 0), "round {round}");
+            assert_eq!(wait.value_at_quantile(0.6), 0);
+            assert!(reader.of(Aspect::Work).is_empty());
+        }
     }
 }

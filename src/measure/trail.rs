@@ -83,24 +83,36 @@ impl Trails {
     }
 
     /// Finds the note of this number about a request with this start: when that hop was done, and what names it for good.
+    #[inline]
     pub(crate) fn find(&self, place: u16, start: u64) -> Option<(u64, Link)> {
-        let (told, number) = self.read(place)?;
-        (told.start == start).then_some((told.done, Link { place, number }))
+        let words =
+            |note: &Note| [&note.start, &note.done].map(|word| word.load(Ordering::Relaxed));
+        let (number, [found, done]) = self.look(place, words)?;
+        (found == start).then_some((done, Link { place, number }))
     }
 
     fn read(&self, place: u16) -> Option<(Told, u64)> {
+        let words = |note: &Note| {
+            let words = [&note.start, &note.taken, &note.done, &note.blocked, &note.before_number];
+            let place = u16::try_from(note.before.load(Ordering::Relaxed)).unwrap_or(0);
+            (words.map(|word| word.load(Ordering::Relaxed)), place)
+        };
+        let (number, ([start, taken, done, blocked, before], place)) = self.look(place, words)?;
+        let before = Link { place, number: before };
+        Some((Told { start, before, taken, done, blocked }, number))
+    }
+
+    /// Reads words of a note with its number; `None` where there is none, or another is just being written.
+    #[inline]
+    fn look<W>(&self, place: u16, words: impl FnOnce(&Note) -> W) -> Option<(u64, W)> {
         let note = self.notes.get(usize::from(place).checked_sub(1)?)?;
         // Acquire: pairs with the release in `Trail::note`, so that what is read belongs to this number or a later one.
         let number = note.number.load(Ordering::Acquire);
-        let read = |word: &AtomicU64| word.load(Ordering::Relaxed);
-        let [start, taken, done, blocked] =
-            [&note.start, &note.taken, &note.done, &note.blocked].map(read);
-        let place = u16::try_from(read(&note.before)).unwrap_or(0);
-        let before = Link { place, number: read(&note.before_number) };
+        let words = words(note);
         // Pairs with the fence in `Trail::note`: if anything read was of a later note, so is the number.
         fence(Ordering::Acquire);
         let whole = number != 0 && note.number.load(Ordering::Relaxed) == number;
-        whole.then_some((Told { start, before, taken, done, blocked }, number))
+        whole.then_some((number, words))
     }
 
     /// Writes down the hops of a request from its start to what the last one tells, in their order, as far as they are known

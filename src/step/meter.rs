@@ -154,18 +154,20 @@ impl Meter {
         let tract = age.filter(|_| ended && self.gauge.final_stage);
         let out = emitted.then_some(self.blocked);
         if let (true, Some(pages)) = (self.recorded, &self.gauge.pages) {
-            let values = [
-                Some((Aspect::Wait, self.starved)),
-                Some((Aspect::Work, work)),
-                self.queued.map(|queued| (Aspect::Queue, queued)),
-                age.map(|age| (Aspect::Age, age)),
-                out.map(|out| (Aspect::Blocked, out)),
-                tract.map(|tract| (Aspect::Tract, tract)),
-            ];
             let took = age.filter(|_| ended && self.gauge.last_stage);
             pages.write(|sheets| {
-                for &(aspect, nanos) in values.iter().flatten() {
-                    sheets.record(aspect, nanos);
+                sheets.record(Aspect::Wait, self.starved);
+                sheets.record(Aspect::Work, work);
+                let others = [
+                    (Aspect::Queue, self.queued),
+                    (Aspect::Age, age),
+                    (Aspect::Blocked, out),
+                    (Aspect::Tract, tract),
+                ];
+                for (aspect, nanos) in others {
+                    if let Some(nanos) = nanos {
+                        sheets.record(aspect, nanos);
+                    }
                 }
                 if let Some(took) = took {
                     self.keep_if_slow(self.told(now), took, &mut sheets.slowest);

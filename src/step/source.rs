@@ -33,6 +33,7 @@ impl Stamper {
     }
 
     /// Completes the stamp of a new request. One that has a start keeps it.
+    #[inline]
     fn stamp(&mut self, stamp: Stamp) -> Stamp {
         match self.measure {
             Measure::Off => stamp,
