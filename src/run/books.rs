@@ -54,7 +54,7 @@ impl Books {
     ) -> Report {
         let mut seen = self.gauges.seen();
         for stage in 0..self.posts.len() {
-            self.gauges.look(stage, &mut seen, true);
+            self.gauges.gather(stage, &mut seen, true);
         }
         self.gauges.look_at_hiccups(&mut seen, true);
         for (at, thread) in threads.iter_mut().enumerate() {
@@ -68,9 +68,8 @@ impl Books {
         let imbalances =
             if unfinished.is_empty() { self.imbalances(&stages, &lanes) } else { Vec::new() };
         let plan = Plan::clone(&self.plan);
-        let evidence = stages.iter().enumerate().map(|(number, stage)| {
-            let nanos = self.gauges.spell(number).present;
-            Evidence::new(stage.shares, &stage.times, stage.ledger.taken, nanos)
+        let evidence = stages.iter().map(|stage| {
+            Evidence::new(stage.shares, &stage.times, stage.ledger.taken, stage.worker_time)
         });
         let verdict = verdict(&plan, &evidence.collect::<Vec<_>>());
         let slowest = self.gauges.slowest(&plan, seen.totals.iter().flatten());
@@ -95,11 +94,9 @@ impl Books {
 
     fn stage_report(&self, stage: usize, elapsed: Duration, seen: &Seen) -> StageReport {
         let planned = &self.plan.stages[stage];
-        let receiver = planned.kind == StageKind::Receiver;
-        let tallies = if receiver { &[][..] } else { &self.tallies[stage] };
-        let workers: Vec<Ledger> = tallies.iter().map(|tally| Ledger::read(tally)).collect();
+        let workers = self.worker_ledgers(stage);
         let ledger = self.ledger(stage);
-        let shares = Shares::of(self.gauges.spell(stage));
+        let spell = self.gauges.spell(stage);
         let times = Times::of(seen.totals[stage].as_ref());
         StageReport {
             path: planned.path.clone(),
@@ -107,7 +104,8 @@ impl Books {
             ledger,
             busy: (times.work.count > 0).then(|| busy(&workers, times.work.mean, elapsed)),
             workers,
-            shares,
+            worker_time: Duration::from_nanos(spell.present),
+            shares: Shares::of(spell),
             times,
         }
     }
@@ -122,14 +120,20 @@ impl Books {
         let (mut stages, mut sheets) = (Vec::with_capacity(count), Vec::with_capacity(count));
         let mut evidence = Vec::with_capacity(count);
         for stage in 0..count {
-            let new = self.gauges.look(stage, &mut seen, false);
+            self.gauges.gather(stage, &mut seen, false);
+            let new = seen.fresh[stage].take();
             let ledger = self.ledger(stage);
             let spell = self.gauges.spell(stage);
             let spent = spell.since(std::mem::replace(&mut seen.spells[stage], spell));
             let before = std::mem::replace(&mut seen.ledgers[stage], ledger);
             let taken = ledger.taken.saturating_sub(before.taken);
             let (shares, times) = (Shares::of(spent), Times::of(new.as_ref()));
-            evidence.push(Evidence::new(shares, &times, taken, spent.present));
+            evidence.push(Evidence::new(
+                shares,
+                &times,
+                taken,
+                Duration::from_nanos(spent.present),
+            ));
             let planned = &self.plan.stages[stage];
             stages.push(StageSnapshot {
                 path: planned.path.clone(),
@@ -149,11 +153,44 @@ impl Books {
         Snapshot { elapsed, interval, stages, lanes, verdict, hiccups, slowest, sheets, plan }
     }
 
+    /// The run until now, as Prometheus scrapes it.
+    #[cfg(feature = "prometheus")]
+    pub(crate) fn to_prometheus(&self, started: Instant) -> String {
+        use crate::tell::prometheus::{Figures, StageFigures, ThreadFigures};
+
+        let mut seen = self.gauges.seen();
+        let mut seconds = Vec::with_capacity(self.posts.len());
+        for stage in 0..self.posts.len() {
+            self.gauges.gather(stage, &mut seen, false);
+            seconds.push(self.gauges.rising_seconds(stage, &mut seen));
+        }
+        let lanes: Vec<_> = self.lanes.iter().map(|lane| self.lane_report(lane)).collect();
+        let stages =
+            seen.totals.iter().zip(seconds).enumerate().map(|(stage, (sheets, seconds))| {
+                let workers = self.worker_ledgers(stage);
+                StageFigures { workers, seconds, sheets: sheets.as_ref() }
+            });
+        let threads = self.plan.threads.iter().zip(&self.doorbells).map(|(thread, doorbell)| {
+            let (parks, wakes, late_wakes) = doorbell
+                .as_ref()
+                .map_or((0, 0, 0), |bell| (bell.parks(), bell.wakes(), bell.late_wakes()));
+            ThreadFigures { name: &thread.name, parks, wakes, late_wakes }
+        });
+        let (plan, elapsed) = (&*self.plan, started.elapsed());
+        let (stages, threads) = (stages.collect(), threads.collect());
+        Figures { plan, elapsed, stages, lanes: &lanes, threads }.expose()
+    }
+
+    /// The ledgers of a stage's workers. A receiver has none.
+    fn worker_ledgers(&self, stage: usize) -> Vec<Ledger> {
+        let receiver = self.plan.stages[stage].kind == StageKind::Receiver;
+        let tallies = if receiver { &[][..] } else { &self.tallies[stage] };
+        tallies.iter().map(|tally| Ledger::read(tally)).collect()
+    }
+
     fn ledger(&self, stage: usize) -> Ledger {
         let mut ledger = Ledger::default();
-        if self.plan.stages[stage].kind != StageKind::Receiver {
-            self.tallies[stage].iter().for_each(|tally| ledger.add(&Ledger::read(tally)));
-        }
+        self.worker_ledgers(stage).iter().for_each(|worker| ledger.add(worker));
         ledger
     }
 

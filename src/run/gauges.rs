@@ -33,8 +33,13 @@ pub(crate) struct Gauges {
 
 /// What readers have seen. They take turns.
 pub(crate) struct Seen {
-    /// By stage: everything until the last look, and at the last look.
+    /// By stage: everything gathered so far, and what of it no snapshot has shown yet.
     pub(crate) totals: Vec<Option<Sheets>>,
+    pub(crate) fresh: Vec<Option<Sheets>>,
+    /// By stage: busy, starved and blocked nanoseconds, as far as they were told as counters, which must not fall.
+    #[cfg(feature = "prometheus")]
+    pub(crate) told: Vec<[u64; 3]>,
+    /// By stage: as the last snapshot saw it.
     pub(crate) spells: Vec<Spell>,
     pub(crate) ledgers: Vec<Ledger>,
     /// By thread: what it was watched for until the last look, and the hiccups of it.
@@ -95,6 +100,9 @@ impl Gauges {
         let hiccups = (0..watched).map(|_| Arc::new(HiccupLog::new(precision))).collect();
         let seen = Seen {
             totals: vec![None; count],
+            fresh: vec![None; count],
+            #[cfg(feature = "prometheus")]
+            told: vec![[0; 3]; count],
             spells: vec![Spell::default(); count],
             ledgers: vec![Ledger::default(); count],
             watched: vec![0; watched],
@@ -120,9 +128,18 @@ impl Gauges {
         spell
     }
 
-    /// What was recorded at a stage since the last look, which is also added to its total. `last` where its workers may
-    /// be gone.
-    pub(crate) fn look(&self, stage: usize, seen: &mut Seen, last: bool) -> Option<Sheets> {
+    /// Busy, starved and blocked seconds of a stage's workers. Readings are out of step by a turn; these never fall.
+    #[cfg(feature = "prometheus")]
+    pub(crate) fn rising_seconds(&self, stage: usize, seen: &mut Seen) -> [f64; 3] {
+        let Spell { present, starved, blocked } = self.spell(stage);
+        let now = [present.saturating_sub(starved + blocked), starved, blocked];
+        let told = &mut seen.told[stage];
+        *told = std::array::from_fn(|state| told[state].max(now[state]));
+        told.map(|nanos| std::time::Duration::from_nanos(nanos).as_secs_f64())
+    }
+
+    /// Gathers what was recorded at a stage since the last time. `last` where its workers may be gone.
+    pub(crate) fn gather(&self, stage: usize, seen: &mut Seen, last: bool) {
         let mut new = None;
         for pages in self.workers[stage].iter().filter_map(|gauge| gauge.pages.as_ref()) {
             match last {
@@ -130,10 +147,12 @@ impl Gauges {
                 true => pages.drain_all(&mut new, || Sheets::new(self.format)),
             }
         }
-        if let Some(new) = &new {
-            seen.totals[stage].get_or_insert_with(|| Sheets::new(self.format)).add(new);
+        let Some(new) = new else { return };
+        seen.totals[stage].get_or_insert_with(|| Sheets::new(self.format)).add(&new);
+        match &mut seen.fresh[stage] {
+            Some(fresh) => fresh.add(&new),
+            none => *none = Some(new),
         }
-        new
     }
 
     /// The slowest requests that the sheets of some stages tell of.

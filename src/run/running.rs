@@ -148,6 +148,12 @@ impl Running {
         self.parts().1.snapshot(self.started)
     }
 
+    #[doc = include_str!("prometheus.md")]
+    #[cfg(feature = "prometheus")]
+    pub fn to_prometheus(&self) -> String {
+        self.parts().1.to_prometheus(self.started)
+    }
+
     /// A handle that can take snapshots from any thread, as long as the run is not waited for to its end.
     pub fn viewer(&self) -> Viewer {
         Viewer { books: Arc::downgrade(self.parts().1), started: self.started }
@@ -338,6 +344,12 @@ impl Viewer {
     /// As [`Running::snapshot`]; `None` once the run is over and has been waited for.
     pub fn snapshot(&self) -> Option<Snapshot> {
         Some(self.books.upgrade()?.snapshot(self.started))
+    }
+
+    /// As [`Running::to_prometheus`]; `None` once the run is over and has been waited for.
+    #[cfg(feature = "prometheus")]
+    pub fn to_prometheus(&self) -> Option<String> {
+        Some(self.books.upgrade()?.to_prometheus(self.started))
     }
 }
 

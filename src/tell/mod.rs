@@ -5,6 +5,8 @@ mod files;
 pub(crate) mod hiccups;
 pub(crate) mod latency;
 mod page;
+#[cfg(feature = "prometheus")]
+pub(crate) mod prometheus;
 pub(crate) mod report;
 pub(crate) mod slow;
 pub(crate) mod snapshot;

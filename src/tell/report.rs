@@ -215,6 +215,8 @@ pub struct StageReport {
     pub ledger: Ledger,
     /// Its workers one by one.
     pub workers: Vec<Ledger>,
+    /// How long its workers were there, all together: what the shares are shares of. 0 where nothing is measured.
+    pub worker_time: Duration,
     /// How its workers spent their time.
     pub shares: Shares,
     /// Times of the requests measured.

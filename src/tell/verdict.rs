@@ -12,6 +12,7 @@
 //! 5. Otherwise nothing stands out.
 
 use std::fmt;
+use std::time::Duration;
 
 use super::latency::{Shares, Times, as_float};
 use crate::decide::plan::Plan;
@@ -65,9 +66,10 @@ pub(crate) struct Evidence {
 }
 
 impl Evidence {
-    pub(crate) fn new(shares: Shares, times: &Times, taken: u64, worker_nanos: u64) -> Self {
-        let work = (times.work.count > 0 && worker_nanos > 0)
-            .then(|| as_float(times.work.mean) * as_float(taken) / as_float(worker_nanos));
+    pub(crate) fn new(shares: Shares, times: &Times, taken: u64, worker_time: Duration) -> Self {
+        let work = (times.work.count > 0 && !worker_time.is_zero()).then(|| {
+            as_float(times.work.mean) * as_float(taken) / (worker_time.as_secs_f64() * 1e9)
+        });
         Self { shares, work }
     }
 
