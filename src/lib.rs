@@ -38,6 +38,25 @@
 //! source or an input gives can be [`paced`]. Every run is given an output: [`final_output`], [`for_each`], [`collect`], a [`receiver`] for another thread, or any
 //! [`Output`].
 //!
+//! # What it tells
+//!
+//! A [`Report`] prints as text, and gives a page with pictures ([`Report::to_html`]), percentile text, and with features
+//! JSON, an interval log and what Prometheus scrapes. With the feature `tracing` a run emits events under the target
+//! `ringtract`, none of them for a request that goes well:
+//!
+//! | level | message | fields |
+//! |---|---|---|
+//! | info | `initialised` | `stages`, `workers`, `threads`, `lanes` |
+//! | error | `not initialised` | `error` |
+//! | warn | `refused by the system` | `who`, `asked`, `reason`: a pin, a priority, locked memory |
+//! | info | `started`, `stop asked` | |
+//! | warn, error | `failure` | `stage`, `worker`, `kind`, `failure`: each one as it happens, a warning where a worker failed a request |
+//! | info | `worker replaced` | `stage`, `worker`: after a panic |
+//! | warn | `given up` | : what is in flight is dropped |
+//! | error | `unfinished at the deadline` | `stage`, `worker`, `phase`, `taken` |
+//! | info | `ledger` | `stage`, `taken`, `extra`, `emitted`, `discarded`, `failed`, `dropped`, `panics` |
+//! | info | `ended` | `ending`, `seconds`, `complete` |
+//!
 //! # Requests
 //!
 //! A value travels in an [`Envelope`] that carries its start and its clean-ups, which run exactly once when the request
@@ -50,6 +69,7 @@ mod contract;
 mod decide;
 mod describe;
 mod error;
+mod events;
 mod lane;
 mod measure;
 mod run;

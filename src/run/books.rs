@@ -9,6 +9,7 @@ use super::gauges::{Gauges, Seen};
 use crate::contract::failure::Failure;
 use crate::decide::plan::{Plan, WorkerPlace};
 use crate::describe::kit::StageKind;
+use crate::events::{self, Totals};
 use crate::lane::fork::Fork;
 use crate::measure::tally::{LaneTally, StepTally};
 use crate::step::control::Control;
@@ -74,7 +75,7 @@ impl Books {
         let verdict = verdict(&plan, &evidence.collect::<Vec<_>>());
         let slowest = self.gauges.slowest(&plan, seen.totals.iter().flatten());
         let (sheets, hiccups) = (seen.totals.clone(), self.gauges.all_hiccups(&seen));
-        Report {
+        let report = Report {
             plan,
             ending,
             elapsed,
@@ -89,7 +90,9 @@ impl Books {
             slowest,
             imbalances,
             sheets,
-        }
+        };
+        tell_ended(&report);
+        report
     }
 
     fn stage_report(&self, stage: usize, elapsed: Duration, seen: &Seen) -> StageReport {
@@ -232,6 +235,18 @@ impl Books {
         }
         found
     }
+}
+
+fn tell_ended(report: &Report) {
+    for late in &report.unfinished {
+        events::unfinished(&late.stage, late.worker, &late.phase, late.taken);
+    }
+    for stage in report.stages.iter().filter(|stage| !stage.workers.is_empty()) {
+        let Ledger { taken, extra, emitted, discarded, failed, dropped, panics, .. } = stage.ledger;
+        let totals = Totals { taken, extra, emitted, discarded, failed, dropped, panics };
+        events::stage_ended(&stage.path, &totals);
+    }
+    events::ended(&report.ending, report.elapsed.as_secs_f64(), report.is_complete());
 }
 
 /// Shares of the time that workers were at work, from the mean time in nanoseconds that one request took.

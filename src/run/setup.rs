@@ -16,6 +16,7 @@ use crate::describe::ends::{InputEnd, OutputEnd, receiver};
 use crate::describe::kit::Kit;
 use crate::describe::tract::{NoInput, Tract};
 use crate::error::{Error, panic_message};
+use crate::events;
 use crate::lane::receiver::Receiver;
 use crate::measure::Measure;
 use crate::measure::metrics::{MetricsHandler, SharedHandler};
@@ -267,23 +268,32 @@ impl<I: Send + 'static, O: Send + 'static> Setup<'_, I, O> {
         if self.seed().is_some() {
             return Err(Error::InlineNeedsCaller);
         }
-        let (steps, mut books) = wire(self.blueprint(input, output)?, &self.defaults)?;
-        let count = steps.len();
-        let threads = spawn(steps, &books)?;
-        if let Err(error) = threads.gate.await_made(count) {
-            threads.join();
-            return Err(error);
-        }
-        books.memory = self.memory();
-        Ok(Ready::new(threads, books))
+        let ready = self.blueprint(input, output).and_then(|blueprint| {
+            let (steps, mut books) = wire(blueprint, &self.defaults)?;
+            let count = steps.len();
+            let threads = spawn(steps, &books)?;
+            if let Err(error) = threads.gate.await_made(count) {
+                threads.join();
+                return Err(error);
+            }
+            books.memory = self.memory();
+            Ok(Ready::new(threads, books))
+        });
+        ready
+            .inspect(|ready| tell_initialised(ready.plan()))
+            .inspect_err(|error| events::not_initialised(error))
     }
 
     /// Sees to the memory of a run whose workers are made.
     fn memory(&self) -> MemoryReport {
-        MemoryReport {
+        let memory = MemoryReport {
             prefaulted: if self.defaults.prefault { Grant::Granted } else { Grant::NotAsked },
             locked: if self.locked { system::lock_memory() } else { Grant::NotAsked },
+        };
+        if let Some(reason) = memory.locked.refusal() {
+            events::refused("memory", &"locked", reason);
         }
+        memory
     }
 
     /// The seed of an inline placement.
@@ -302,11 +312,16 @@ impl<I: Send + 'static, O: Send + 'static> Setup<'_, I, O> {
         let seed = self.seed().unwrap_or(0);
         let layout = Placement::Inline { seed }.into();
         let defaults = Defaults { layout, ..self.defaults.clone() };
-        let blueprint = lower(&self.tract.shape, input, output, &defaults, &Machine::this())?;
-        let (steps, books) = wire(blueprint, &defaults)?;
-        let mut inline = Inline::new(steps, books, seed)?;
-        inline.set_memory(self.memory());
-        Ok(inline)
+        let blueprint = lower(&self.tract.shape, input, output, &defaults, &Machine::this());
+        let inline = blueprint.and_then(|blueprint| {
+            let (steps, books) = wire(blueprint, &defaults)?;
+            let mut inline = Inline::new(steps, books, seed)?;
+            inline.set_memory(self.memory());
+            Ok(inline)
+        });
+        inline
+            .inspect(|run| tell_initialised(run.plan()))
+            .inspect_err(|error| events::not_initialised(error))
     }
 }
 
@@ -363,6 +378,12 @@ impl<O: Send + 'static> Setup<'_, NoInput, O> {
         Delivery::new(receiver, sink, running.output_post()).deliver_all();
         Ok(running.wait())
     }
+}
+
+fn tell_initialised(plan: &Plan) {
+    let workers = plan.stages.iter().map(|stage| stage.workers).sum();
+    let lanes = plan.meshes.iter().map(|mesh| mesh.lanes).sum();
+    events::initialised(plan.stages.len(), workers, plan.threads.len(), lanes);
 }
 
 /// Hands the requests of a receiver to a sink on the caller's thread.

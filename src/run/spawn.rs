@@ -11,6 +11,7 @@ use super::thread::{Crew, Recruit};
 use super::wiring::WiredStep;
 use crate::decide::plan::ThreadPlan;
 use crate::error::Error;
+use crate::events;
 use crate::sync::lock;
 use crate::system::{self, Grant};
 use crate::tell::hiccups::Hiccups;
@@ -29,11 +30,22 @@ pub(crate) struct Settled {
 impl Settled {
     /// Settles the calling thread as planned.
     fn settle(plan: &ThreadPlan) -> Self {
-        Self {
+        let settled = Self {
             shown_name: system::name_thread(&nameable(plan)),
             pinned: plan.core.map_or(Grant::NotAsked, system::pin),
             prioritised: plan.priority.map_or(Grant::NotAsked, system::prioritise),
             queued: None,
+        };
+        settled.tell_pin(plan);
+        if let (Some(priority), Some(reason)) = (plan.priority, settled.prioritised.refusal()) {
+            events::refused(&plan.name, &priority, reason);
+        }
+        settled
+    }
+
+    fn tell_pin(&self, plan: &ThreadPlan) {
+        if let (Some(core), Some(reason)) = (plan.core, self.pinned.refusal()) {
+            events::refused(&plan.name, &format_args!("core {core}"), reason);
         }
     }
 
@@ -41,6 +53,7 @@ impl Settled {
     fn check(&mut self, plan: &ThreadPlan) {
         if let Some(core) = plan.core.filter(|_| self.pinned.is_granted()) {
             self.pinned = system::still_pinned(core);
+            self.tell_pin(plan);
         }
         self.queued = system::time_queued();
     }

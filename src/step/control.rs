@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crossbeam_utils::CachePadded;
 
+use crate::events;
 use crate::sync::{AtomicU8, Ordering};
 use crate::wait::doorbell::Doorbell;
 
@@ -26,7 +27,9 @@ impl Control {
 
     /// The run has begun.
     pub(crate) fn start(&self) {
-        self.word.fetch_max(START, Ordering::Relaxed);
+        if self.word.fetch_max(START, Ordering::Relaxed) < START {
+            events::started();
+        }
     }
 
     #[inline]
@@ -36,18 +39,24 @@ impl Control {
 
     /// Sources and inputs are to end; what is in flight drains.
     pub(crate) fn stop(&self) {
-        self.raise_to(STOP);
+        if self.raise_to(STOP) {
+            events::stop_asked();
+        }
     }
 
     /// Every step is to end at its next turn.
     pub(crate) fn abandon(&self) {
-        self.raise_to(ABANDON);
+        if self.raise_to(ABANDON) {
+            events::given_up();
+        }
     }
 
-    fn raise_to(&self, word: u8) {
+    /// Whether it had not come to this before.
+    fn raise_to(&self, word: u8) -> bool {
         // Relaxed: the word carries nothing but itself, and a parked thread is rung after.
-        self.word.fetch_max(word, Ordering::Relaxed);
+        let before = self.word.fetch_max(word, Ordering::Relaxed);
         self.doorbells.iter().for_each(|doorbell| doorbell.ring());
+        before < word
     }
 
     /// Whether it has come to this, [`STOP`] or [`ABANDON`].

@@ -13,6 +13,7 @@ use crate::contract::failure::FailureKind;
 use crate::contract::request::{Envelope, Request, SharedEnvelope, Stamp};
 use crate::contract::worker::{Outcome, Worker};
 use crate::error::Panic;
+use crate::events;
 use crate::lane::{Giver, Load};
 use crate::measure::tally::{Counter, StepTally};
 use crate::wait::doorbell::Doorbell;
@@ -256,7 +257,10 @@ impl<I, W: Worker<I>, F: Factory<Product = W>> Hands<I, W, F> {
         self.close_worker();
         if self.post.stage.on_panic == OnPanic::Replace {
             match self.post.make(&self.factory) {
-                Ok(worker) => self.worker = Some(worker),
+                Ok(worker) => {
+                    self.worker = Some(worker);
+                    events::replaced(&self.post.stage.path, self.post.worker);
+                }
                 Err(error) => {
                     let message = self.post.contain(FailureKind::Panicked, || error.to_string());
                     self.post.fail(FailureKind::NotReplaced, message.unwrap_or_default());

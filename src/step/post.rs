@@ -14,6 +14,7 @@ use crate::contract::factory::Factory;
 use crate::contract::failure::{Failure, FailureKind};
 use crate::error::BoxError;
 use crate::error::{Error, Panic, panic_message};
+use crate::events;
 use crate::measure::Measure;
 use crate::measure::tally::{Phase, StepTally};
 use crate::sync::{AtomicUsize, Ordering, lock};
@@ -53,8 +54,12 @@ impl StagePost {
     /// Keeps a failure, counts it with its like, and tells the stage's handler.
     pub(crate) fn fail(&self, worker: usize, kind: FailureKind, message: String) {
         let failure = Failure { stage: self.path.clone(), worker, kind, message, count: 1 };
+        // Neither a subscriber nor a handler that panics undoes anything: the failure itself is kept below.
+        let _ = catch_unwind(AssertUnwindSafe(|| {
+            let tell = if kind == FailureKind::Failed { events::failed } else { events::panicked };
+            tell(&failure.stage, worker, &kind, &failure.message);
+        }));
         if let Some(handler) = &self.on_failure {
-            // A handler that panics has had its say: the failure itself is kept below.
             let _ = catch_unwind(AssertUnwindSafe(|| handler(&failure)));
         }
         let mut kept = lock(&self.failures);
