@@ -138,6 +138,7 @@ pub use tell::report::{
 };
 pub use tell::slow::{Hop, SlowRequest};
 pub use tell::snapshot::{Snapshot, StageSnapshot};
+pub use tell::timeline::{Interval, Timeline};
 pub use tell::verdict::Verdict;
 pub use wait::idle::Idle;
 

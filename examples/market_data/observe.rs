@@ -1,13 +1,16 @@
-//! A run that is watched: a thread beside takes snapshots, shows them, and keeps them for the files.
+//! A run that is watched: a thread beside takes snapshots, shows them, and puts them on a timeline for the files.
 
 use crate::cli::{self, Options};
 use crate::why;
 use crate::workers::Insight;
-use ringtract::{BoxError, NoInput, Report, Setup, Snapshot, Viewer, receiver};
+use ringtract::{BoxError, NoInput, Report, Setup, Snapshot, Timeline, Viewer, receiver};
 use std::io::{IsTerminal, Write, stderr};
 use std::path::Path;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, SystemTime};
+
+/// How long the first intervals of the timeline are. A recording at full speed is over in 50 ms.
+const FIRST_PACE: Duration = Duration::from_millis(1);
 
 /// Runs the tract, watched, and writes the files that were asked for.
 pub(crate) fn run(
@@ -19,7 +22,7 @@ pub(crate) fn run(
         // Nobody can look on while everything is on this thread.
         let started = SystemTime::now();
         let report = setup.run(sink).map_err(why)?;
-        write_files(options, &report, started, &[])?;
+        write_files(options, &report, started, &Timeline::new(FIRST_PACE))?;
         return Ok(report);
     }
     let (output, insights) = receiver();
@@ -28,7 +31,7 @@ pub(crate) fn run(
     let viewer = running.viewer();
     let (done, until_done) = channel();
     let show = options.watch;
-    let snapshots = std::thread::scope(|scope| {
+    let timeline = std::thread::scope(|scope| {
         let watching = scope.spawn(move || watch(&viewer, show, &until_done));
         for insight in insights {
             sink(insight.into_value());
@@ -37,16 +40,18 @@ pub(crate) fn run(
         watching.join().map_err(|_| "the watching thread panicked")
     })?;
     let report = running.wait();
-    write_files(options, &report, started, &snapshots)?;
+    write_files(options, &report, started, &timeline)?;
     Ok(report)
 }
 
 /// Takes snapshots until the other end of `until_done` is gone.
-fn watch(viewer: &Viewer, show: bool, until_done: &Receiver<()>) -> Vec<Snapshot> {
+fn watch(viewer: &Viewer, show: bool, until_done: &Receiver<()>) -> Timeline {
     let in_place = stderr().is_terminal();
-    let every = Duration::from_millis(if show && !in_place { 1_000 } else { 250 });
-    let (mut snapshots, mut lines) = (Vec::new(), 0);
-    while until_done.recv_timeout(every) == Err(RecvTimeoutError::Timeout) {
+    let shown_every = show.then(|| Duration::from_millis(if in_place { 250 } else { 1_000 }));
+    let (mut timeline, mut lines) = (Timeline::new(shown_every.unwrap_or(FIRST_PACE)), 0);
+    while until_done.recv_timeout(shown_every.unwrap_or(timeline.pace()))
+        == Err(RecvTimeoutError::Timeout)
+    {
         let Some(snapshot) = viewer.snapshot() else { break };
         if show {
             let text = if in_place { snapshot.to_string() } else { one_line(&snapshot) };
@@ -55,9 +60,9 @@ fn watch(viewer: &Viewer, show: bool, until_done: &Receiver<()>) -> Vec<Snapshot
             // What cannot be shown is no reason to stop.
             let _ = writeln!(stderr().lock(), "{back}{text}");
         }
-        snapshots.push(snapshot);
+        timeline.push(&snapshot);
     }
-    snapshots
+    timeline
 }
 
 /// To the beginning of a text of so many lines, and clear from there.
@@ -76,15 +81,15 @@ fn write_files(
     options: &Options,
     report: &Report,
     started: SystemTime,
-    snapshots: &[Snapshot],
+    timeline: &Timeline,
 ) -> Result<(), BoxError> {
     let cli::Files { report: page, hlog, json } = &options.files;
     if let Some(path) = page {
-        write_file(path, &report.to_html(snapshots))?;
+        write_file(path, &report.to_html(timeline))?;
     }
     #[cfg(feature = "hlog")]
     if let Some(path) = hlog {
-        write_file(path, &report.to_hlog(started, snapshots))?;
+        write_file(path, &report.to_hlog(started, timeline))?;
     }
     #[cfg(feature = "json")]
     if let Some(path) = json {

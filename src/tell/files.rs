@@ -50,71 +50,44 @@ impl Report {
 
 #[cfg(feature = "hlog")]
 mod hlog {
-    use std::time::{Duration, SystemTime};
+    use std::time::SystemTime;
 
-    use hdrhistogram::Histogram;
     use hdrhistogram::serialization::V2DeflateSerializer;
-    use hdrhistogram::serialization::interval_log::{
-        IntervalLogWriter, IntervalLogWriterBuilder, Tag,
-    };
+    use hdrhistogram::serialization::interval_log::{IntervalLogWriterBuilder, Tag};
 
     use super::{Aspect, Report};
-    use crate::tell::snapshot::Snapshot;
-
-    type Log<'a> = IntervalLogWriter<'a, 'a, Vec<u8>, V2DeflateSerializer>;
+    use crate::tell::timeline::Timeline;
 
     const IN_MEMORY: &str = "writing to memory does not fail, and all counts fit";
 
     impl Report {
-        /// The run as an interval log of HdrHistogram, version 2 (`.hlog`): an interval for each of these snapshots, which
-        /// are to be all that were taken, and one for the rest. Tags are stage and aspect, as in `feed/decode:work`;
-        /// values are nanoseconds. Needs the feature `hlog`.
+        /// The run as an interval log of HdrHistogram, version 2 (`.hlog`): a line for each interval of the timeline, and
+        /// for what came after it, for each stage and aspect that has anything in it. Tags are stage and aspect, as in
+        /// `feed/decode:work`; values are nanoseconds. Needs the feature `hlog`.
         ///
         /// # Panics
         ///
         /// Never: nothing in it can fail in memory.
-        pub fn to_hlog(&self, started: SystemTime, snapshots: &[Snapshot]) -> String {
+        pub fn to_hlog(&self, started: SystemTime, timeline: &Timeline) -> String {
             let (mut bytes, mut serializer) = (Vec::new(), V2DeflateSerializer::new());
             let mut builder = IntervalLogWriterBuilder::new();
             builder.add_comment("Logged by ringtract; values in nanoseconds");
-            builder.with_start_time(started).with_base_time(started);
+            // Where the tools show the longest beside a line, they take it for milliseconds.
+            builder.with_max_value_divisor(1e6).with_start_time(started).with_base_time(started);
             let mut log = builder.begin_log_with(&mut bytes, &mut serializer).expect(IN_MEMORY);
-            let mut logged = Duration::ZERO;
-            for snapshot in snapshots {
-                logged = snapshot.elapsed;
-                self.write_interval(
-                    &mut log,
-                    logged - snapshot.interval,
-                    snapshot.interval,
-                    |at, of| snapshot.histogram(at, of).cloned(),
-                );
-            }
-            self.write_interval(&mut log, logged, self.elapsed.saturating_sub(logged), |at, of| {
-                let mut rest = self.histogram(at, of)?.clone();
-                for part in snapshots.iter().filter_map(|snapshot| snapshot.histogram(at, of)) {
-                    rest.subtract(part).ok()?;
+            for interval in timeline.until_the_end(self) {
+                let start = interval.elapsed - interval.length;
+                for (at, stage) in self.stages.iter().enumerate() {
+                    for aspect in Aspect::ALL {
+                        let Some(histogram) = interval.histogram(at, aspect) else { continue };
+                        let tag = format!("{}:{}", stage.path, aspect.name());
+                        let tag = tag.replace([' ', ',', '\r', '\n'], "_");
+                        log.write_histogram(&histogram, start, interval.length, Tag::new(&tag))
+                            .expect(IN_MEMORY);
+                    }
                 }
-                (!rest.is_empty()).then_some(rest)
-            });
+            }
             String::from_utf8(bytes).expect("a log is text")
-        }
-
-        fn write_interval(
-            &self,
-            log: &mut Log<'_>,
-            start: Duration,
-            length: Duration,
-            histogram: impl Fn(usize, Aspect) -> Option<Histogram<u64>>,
-        ) {
-            for (at, stage) in self.stages.iter().enumerate() {
-                for aspect in Aspect::ALL {
-                    let Some(histogram) = histogram(at, aspect) else { continue };
-                    let tag = format!("{}:{}", stage.path, aspect.name());
-                    let tag = tag.replace([' ', ',', '\r', '\n'], "_");
-                    log.write_histogram(&histogram, start, length, Tag::new(&tag))
-                        .expect(IN_MEMORY);
-                }
-            }
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Telling: what a run came to.
 
+mod chart;
 mod charts;
 mod files;
 pub(crate) mod hiccups;
@@ -11,5 +12,6 @@ pub(crate) mod report;
 pub(crate) mod slow;
 pub(crate) mod snapshot;
 pub(crate) mod table;
+pub(crate) mod timeline;
 mod topology;
 pub(crate) mod verdict;

@@ -2,40 +2,28 @@
 
 use std::fmt::{self, Display, Write};
 
-use super::charts::{Curve, percentile_chart, timeline};
+use super::charts::{Curve, percentile_chart, timeline_chart};
 use super::latency::Latency;
 use super::report::Report;
-use super::snapshot::Snapshot;
 use super::table::Nanos;
+use super::timeline::Timeline;
 use super::topology::topology;
 use crate::measure::sheets::Aspect;
 
-const STYLE: &str = "\
-:root{color-scheme:light dark;--ink:#1b1f24;--dim:#5b6672;--paper:#fff;--card:#f5f7f9;--line:#cfd6dd;--bar:#2f7ed8;--hot:#d6453d}
-@media(prefers-color-scheme:dark){:root{--ink:#e6e9ec;--dim:#98a4b0;--paper:#14181c;--card:#1e242a;--line:#3a444e;--bar:#5aa0ee;--hot:#f2716a}}
-body{font:15px/1.5 system-ui,sans-serif;color:var(--ink);background:var(--paper);max-width:1060px;margin:2rem auto;padding:0 1rem}
-h1{font-size:1.5rem;margin:0}h2{font-size:1.1rem;margin:2rem 0 .5rem}
-.verdict{background:var(--card);border-left:4px solid var(--hot);padding:.6rem 1rem;margin:1rem 0}
-.wide{overflow-x:auto}svg{display:block;max-width:100%;height:auto}
-svg text{fill:var(--ink);font:12px system-ui,sans-serif}svg .dim{fill:var(--dim)}
-.box{fill:var(--card);stroke:var(--line)}.grid{stroke:var(--line);stroke-width:.6}.edge{stroke:var(--dim);fill:none}
-.busy{fill:var(--bar)}.track{fill:var(--line)}.full{fill:var(--hot)}
-table{border-collapse:collapse;font-variant-numeric:tabular-nums;white-space:nowrap}
-td,th{padding:.15rem .7rem;text-align:right;border-bottom:1px solid var(--line)}td:first-child,th:first-child{text-align:left}
-th{color:var(--dim);font-weight:500}.note{color:var(--dim);font-size:.9rem}";
+const STYLE: &str = include_str!("page.css");
 
 impl Report {
     /// The report as one HTML file that opens from disk, without scripts and without a network: the topology with how
-    /// busy its stages were and how full its lanes, percentiles, how latencies went over the time of these snapshots, and the
-    /// ledger. It follows the reader's choice of light or dark.
-    pub fn to_html(&self, snapshots: &[Snapshot]) -> String {
+    /// busy its stages were and how full its lanes, percentiles, how the tail went over time with the hiccups of the machine
+    /// beside it, and the ledger. It follows the reader's choice of light or dark. An empty timeline is left out.
+    pub fn to_html(&self, timeline: &Timeline) -> String {
         let mut page = String::new();
         // A `String` takes whatever is written.
-        let _ = self.write_page(&mut page, snapshots);
+        let _ = self.write_page(&mut page, timeline);
         page
     }
 
-    fn write_page(&self, page: &mut String, snapshots: &[Snapshot]) -> fmt::Result {
+    fn write_page(&self, page: &mut String, timeline: &Timeline) -> fmt::Result {
         write!(
             page,
             "<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" \
@@ -55,16 +43,15 @@ impl Report {
             ("Work", "Time in the worker.", Aspect::Work),
         ] {
             let curves: Vec<_> = self.curves(aspect).collect();
-            section(page, title, note, &percentile_chart(&curves))?;
+            section(page, title, note, &percentile_chart(&curves, note))?;
         }
-        if snapshots.len() > 1 {
-            section(
-                page,
-                "Over time",
-                "Age at the last stages: p50, p99 and the maximum of each interval.",
-                &timeline(self, snapshots),
-            )?;
-        }
+        section(
+            page,
+            "Over time",
+            "Age of the requests that left the last stages: p50, p99 and the maximum of each interval. A maximum that a \
+             hiccup reaches may be the machine's.",
+            &timeline_chart(self, timeline),
+        )?;
         section(
             page,
             "Ledger",
@@ -72,7 +59,9 @@ impl Report {
             &self.ledger_table(),
         )?;
         section(page, "Times", "", &self.times_table())?;
-        self.failures_list(page)
+        self.failures_list(page)?;
+        page.push_str("</html>\n");
+        Ok(())
     }
 
     fn curves(&self, aspect: Aspect) -> impl Iterator<Item = Curve<'_>> {
