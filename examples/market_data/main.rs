@@ -34,7 +34,9 @@ mod workers;
 
 use cli::{Command, Options};
 use progress::Progress;
-use ringtract::{BoxError, Error, NoInput, Placement, Setup, Tract, fan_out, source, worker};
+use ringtract::{
+    BoxError, Error, Measure, NoInput, Placement, Setup, Tract, fan_out, source, worker,
+};
 use std::ffi::OsString;
 use std::fmt::Display;
 use std::io::{ErrorKind, Write, stderr, stdout};
@@ -95,7 +97,10 @@ fn set_up<'a>(
         cli::Placement::Threads(count) => Placement::Threads(count.get()),
         cli::Placement::Inline { seed } => Placement::Inline { seed },
     };
-    tract.setup().placement(placement).capacity(options.capacity.get())
+    // Files are worth a clock reading for every request.
+    let wanted = options.files != cli::Files::default();
+    let measure = if wanted { Measure::ALL } else { Measure::default() };
+    tract.setup().placement(placement).capacity(options.capacity.get()).measure(measure)
 }
 
 /// A source that cannot be opened says why better than the stage that needed it.

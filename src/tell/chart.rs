@@ -18,6 +18,8 @@ const COLOURS: usize = 8;
 /// A line: points as share of the width, and nanoseconds.
 pub(crate) struct Line {
     pub(crate) name: String,
+    /// The number of its colour.
+    pub(crate) colour: usize,
     pub(crate) points: Vec<(f64, f64)>,
 }
 
@@ -58,12 +60,12 @@ impl Chart<'_> {
                 );
             }
         }
-        for (number, line) in self.lines.iter().enumerate() {
-            draw_line(&mut svg, number, line, &scale);
+        for line in &self.lines {
+            draw_line(&mut svg, line, &scale);
         }
         svg.push_str("</svg></div><figcaption>");
-        for (number, Line { name, .. }) in self.lines.iter().enumerate() {
-            let _ = write!(svg, "<span class=\"{}\">{}</span>", class(number), Escaped(name));
+        for Line { name, colour, .. } in &self.lines {
+            let _ = write!(svg, "<span class=\"{}\">{}</span>", class(*colour), Escaped(name));
         }
         if let Some(Bars { name, .. }) = &self.bars {
             let _ = write!(svg, "<span class=\"hiccup\">{}</span>", Escaped(name));
@@ -148,7 +150,7 @@ fn across(share: f64) -> f64 {
     PAD[0] + share * (WIDTH - PAD[0] - PAD[1])
 }
 
-fn draw_line(svg: &mut String, number: usize, line: &Line, scale: &Scale) {
+fn draw_line(svg: &mut String, line: &Line, scale: &Scale) {
     let mut points = String::new();
     for &(share, nanos) in &line.points {
         let _ = write!(points, "{:.1},{:.1} ", across(share), scale.up(nanos));
@@ -156,14 +158,14 @@ fn draw_line(svg: &mut String, number: usize, line: &Line, scale: &Scale) {
     let _ = write!(
         svg,
         "<polyline class=\"{}\" points=\"{points}\"><title>{}</title></polyline>",
-        class(number),
+        class(line.colour),
         Escaped(&line.name)
     );
 }
 
-fn class(number: usize) -> String {
-    let dashed = if number >= COLOURS { " dashed" } else { "" };
-    format!("line c{}{dashed}", number % COLOURS)
+fn class(colour: usize) -> String {
+    let dashed = if colour >= COLOURS { " dashed" } else { "" };
+    format!("line c{}{dashed}", colour % COLOURS)
 }
 
 /// A time of one digit.

@@ -2,18 +2,19 @@
 
 use std::fmt::{self, Display, Write};
 
-use super::charts::{Curve, percentile_chart, timeline_chart};
-use super::latency::Latency;
+use super::charts::{Curve, age_at_the_end, percentile_chart, timeline_chart};
+use super::latency::{Latency, as_float};
 use super::report::Report;
 use super::table::Nanos;
 use super::timeline::Timeline;
 use super::topology::topology;
+use crate::describe::kit::StageKind;
 use crate::measure::sheets::Aspect;
 
 const STYLE: &str = include_str!("page.css");
 
 impl Report {
-    /// The report as one HTML file that opens from disk, without scripts and without a network: the topology with how
+    /// The report as one HTML file that opens from disk, without scripts, and that browsers keep from fetching anything: the topology with how
     /// busy its stages were and how full its lanes, percentiles, how the tail went over time with the hiccups of the machine
     /// beside it, and the ledger. It follows the reader's choice of light or dark. An empty timeline is left out.
     pub fn to_html(&self, timeline: &Timeline) -> String {
@@ -27,11 +28,13 @@ impl Report {
         write!(
             page,
             "<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" \
-             content=\"width=device-width\"><title>ringtract</title><style>{STYLE}</style>\n\
+             content=\"width=device-width\"><meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; \
+             style-src 'unsafe-inline'\"><title>ringtract</title><style>{STYLE}</style>\n\
              <h1>A run of {:.3?}</h1>\n<p class=\"verdict\">{}</p>\n",
             self.elapsed,
             Escaped(&self.verdict.to_string())
         )?;
+        self.write_figures(page)?;
         section(
             page,
             "Topology",
@@ -48,8 +51,10 @@ impl Report {
         section(
             page,
             "Over time",
-            "Age of the requests that left the last stages: p50, p99 and the maximum of each interval. A maximum that a \
-             hiccup reaches may be the machine's.",
+            &format!(
+                "Age of the requests at the end of the tract, by intervals. {}.",
+                self.hiccups
+            ),
             &timeline_chart(self, timeline),
         )?;
         section(
@@ -64,9 +69,34 @@ impl Report {
         Ok(())
     }
 
+    /// What most people look for first.
+    fn write_figures(&self, page: &mut String) -> fmt::Result {
+        let is_source = |kind: StageKind| matches!(kind, StageKind::Source | StageKind::Input);
+        let sources = self.stages.iter().filter(|stage| is_source(stage.kind));
+        let made: u64 = sources.map(|stage| stage.ledger.taken).sum();
+        let rate = as_float(made) / self.elapsed.as_secs_f64().max(f64::MIN_POSITIVE);
+        let mut figures =
+            vec![("requests", made.to_string()), ("per second", format!("{rate:.0}"))];
+        let age = age_at_the_end(self, |stage| self.histogram(stage, Aspect::Age).cloned());
+        if let Some(Latency { p50, p99, max, .. }) = age.as_ref().map(Latency::of) {
+            let named = [("age at the end, p50", p50), ("p99", p99), ("max", max)];
+            figures.extend(named.map(|(name, nanos)| (name, Nanos(nanos).to_string())));
+        }
+        let failed: u64 = self.stages.iter().map(|stage| stage.ledger.failed).sum();
+        let dropped: u64 = self.stages.iter().map(|stage| stage.ledger.dropped).sum();
+        let dropped = dropped + self.dropped_in_lanes();
+        figures.extend([("failed", failed.to_string()), ("dropped", dropped.to_string())]);
+        page.push_str("<dl>");
+        for (name, figure) in figures {
+            write!(page, "<div><dt>{name}</dt><dd>{figure}</dd></div>")?;
+        }
+        page.push_str("</dl>\n");
+        Ok(())
+    }
+
     fn curves(&self, aspect: Aspect) -> impl Iterator<Item = Curve<'_>> {
         self.stages.iter().enumerate().filter_map(move |(at, stage)| {
-            Some(Curve { name: &stage.path, histogram: self.histogram(at, aspect)? })
+            Some(Curve { name: &stage.path, stage: at, histogram: self.histogram(at, aspect)? })
         })
     }
 
@@ -95,7 +125,7 @@ impl Report {
         let header = ["stage", "what", "count", "min", "mean", "p50", "p90", "p99", "p99.9", "max"];
         let rows = self.stages.iter().flat_map(|stage| {
             let times = &stage.times;
-            let all = [times.wait, times.work, times.blocked, times.age, times.tract];
+            let all = [times.wait, times.work, times.blocked, times.age, times.tract, times.queue];
             let all = Aspect::ALL.into_iter().zip(all).filter(|(_, latency)| latency.count > 0);
             all.map(|(aspect, latency)| {
                 let Latency { count, min, mean, p50, p90, p99, p999, max } = latency;
@@ -120,9 +150,11 @@ fn section(page: &mut String, title: &str, note: &str, body: &str) -> fmt::Resul
     if body.is_empty() {
         return Ok(());
     }
+    let id = title.to_lowercase().replace(' ', "-");
     writeln!(
         page,
-        "<h2>{title}</h2>\n<p class=\"note\">{note}</p>\n<div class=\"wide\">{body}</div>"
+        "<section id=\"{id}\"><h2>{title}</h2>\n<p class=\"note\">{}</p>\n<div class=\"wide\">{body}</div></section>",
+        Escaped(note)
     )
 }
 
