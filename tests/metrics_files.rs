@@ -7,7 +7,7 @@ use ringtract::{
 };
 
 const COUNT: u64 = 20_000;
-const PACE: Duration = Duration::from_micros(500);
+const PACE: Duration = Duration::from_millis(2);
 
 /// A run with every request measured, and what was seen of it while it went on.
 fn measured() -> (Report, Vec<Snapshot>, Timeline) {

@@ -54,27 +54,42 @@ fn watch(viewer: &Viewer, show: bool, until_done: &Receiver<()>) -> Timeline {
     {
         let Some(snapshot) = viewer.snapshot() else { break };
         if show {
-            let text = if in_place { snapshot.to_string() } else { one_line(&snapshot) };
-            let back = if in_place { back_by(lines) } else { String::new() };
+            let text = if in_place { fitted(&snapshot) } else { one_line(&snapshot) };
+            let frame = if in_place { over(lines, &text) } else { format!("{text}\n") };
             lines = text.lines().count();
             // What cannot be shown is no reason to stop.
-            let _ = writeln!(stderr().lock(), "{back}{text}");
+            let _ = stderr().lock().write_all(frame.as_bytes());
         }
         timeline.push(&snapshot);
     }
     timeline
 }
 
-/// To the beginning of a text of so many lines, and clear from there.
-fn back_by(lines: usize) -> String {
-    if lines == 0 { String::new() } else { format!("\x1b[{lines}A\x1b[J") }
+/// A text over one of so many lines, all at once. Each line clears what it does not cover, so that nothing flickers.
+fn over(lines: usize, text: &str) -> String {
+    let back = if lines == 0 { String::new() } else { format!("\x1b[{lines}A") };
+    let lines: String = text.lines().map(|line| format!("{line}\x1b[K\n")).collect();
+    format!("{back}{lines}\x1b[J")
+}
+
+/// As wide as the terminal: a line that wraps would be two.
+fn fitted(snapshot: &Snapshot) -> String {
+    match terminal_size::terminal_size_of(stderr()) {
+        Some((terminal_size::Width(width), _)) => format!("{snapshot:.*}", usize::from(width)),
+        None => snapshot.to_string(),
+    }
 }
 
 fn one_line(snapshot: &Snapshot) -> String {
-    let rates = snapshot.stages.iter().filter(|stage| stage.ledger.taken > 0);
-    let rates = rates.map(|stage| format!("{} {:.0}/s", stage.path, stage.rate));
-    let rates = rates.collect::<Vec<_>>().join(", ");
-    format!("{:.1} s  {rates}  {}", snapshot.elapsed.as_secs_f64(), snapshot.verdict)
+    let stages = snapshot.stages.iter().filter(|stage| stage.ledger.taken > 0);
+    let stages = stages.map(|stage| {
+        let age = stage.times.age;
+        let tail = Duration::from_nanos(age.p99);
+        let tail = if age.count > 0 { format!(" p99 {tail:.1?}") } else { String::new() };
+        format!("{} {:.0}/s{tail}", stage.path, stage.rate)
+    });
+    let stages = stages.collect::<Vec<_>>().join(", ");
+    format!("{:.1} s: {stages}; {}", snapshot.elapsed.as_secs_f64(), snapshot.verdict)
 }
 
 fn write_files(

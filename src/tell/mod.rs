@@ -15,3 +15,4 @@ pub(crate) mod table;
 pub(crate) mod timeline;
 mod topology;
 pub(crate) mod verdict;
+mod view;

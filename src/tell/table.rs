@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use super::latency::{Latency, Shares, Times};
 use super::report::{Ending, LaneReport, MemoryReport, Report, StageReport, ThreadReport};
-use super::snapshot::{Snapshot, StageSnapshot};
 use crate::decide::chart::Bytes;
 use crate::describe::kit::StageKind;
 use crate::system::Grant;
@@ -207,53 +206,7 @@ impl Report {
     }
 }
 
-impl fmt::Display for Snapshot {
-    /// A table of the stages, and the verdict.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let header = [
-            "stage", "taken", "per s", "fill", "", "busy", "starved", "blocked", "work p50", "p99",
-            "p99.9", "age p50", "p99", "p99.9",
-        ];
-        let rows = self.stages.iter().filter(|stage| stage.kind != StageKind::Receiver);
-        Table::new(&header, rows.map(StageSnapshot::row).collect()).fmt(f)?;
-        write!(f, "{}", self.verdict)?;
-        let longest = self.stages.iter().map(|stage| stage.times.age.max).max().unwrap_or(0);
-        if let Some(line) = self.hiccups.on_tail(longest) {
-            write!(f, "; {line}")?;
-        }
-        match self.slowest.first() {
-            Some(slow) => write!(f, "\nslowest request: {slow}"),
-            None => Ok(()),
-        }
-    }
-}
-
-impl StageSnapshot {
-    fn row(&self) -> Vec<String> {
-        let Times { work, age, .. } = &self.times;
-        let mut row = vec![
-            self.path.clone(),
-            self.ledger.taken.to_string(),
-            format!("{:.0}", self.rate),
-            format!("{:.0} %", 100.0 * self.fill),
-            bar(self.fill),
-        ];
-        row.extend(share_cells(self.shares));
-        row.extend([work.p50, work.p99, work.p999].map(|nanos| time_cell(work, nanos)));
-        row.extend([age.p50, age.p99, age.p999].map(|nanos| time_cell(age, nanos)));
-        row
-    }
-}
-
-/// A bar of eight characters for a share.
-fn bar(share: f64) -> String {
-    const WIDTH: usize = 8;
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 8")]
-    let filled = (share.clamp(0.0, 1.0) * WIDTH as f64).round() as usize;
-    format!("{}{}", "█".repeat(filled), "░".repeat(WIDTH - filled))
-}
-
-fn share_cells(shares: Shares) -> [String; 3] {
+pub(crate) fn share_cells(shares: Shares) -> [String; 3] {
     let Shares { busy, starved, blocked } = shares;
     let measured = busy + starved + blocked > 0.0;
     [busy, starved, blocked].map(|share| match measured {
@@ -262,7 +215,7 @@ fn share_cells(shares: Shares) -> [String; 3] {
     })
 }
 
-fn time_cell(latency: &Latency, nanos: u64) -> String {
+pub(crate) fn time_cell(latency: &Latency, nanos: u64) -> String {
     if latency.count == 0 { "-".to_owned() } else { Nanos(nanos).to_string() }
 }
 
