@@ -11,7 +11,7 @@ use super::table;
 const STYLE: &str = "
 :root { color-scheme: light dark; --ink: #1c2024; --soft: #5d6670; --ground: #fff; --card: #f6f7f9; --rule: #d9dde2;
   --ringtract: #d02f48; --disruptor: #2166b8; --crossbeam: #1b8050; --kanal: #a86a00; --flume: #8145b5;
-  --std: #5c6b2a; --tokio: #0c8290; --rtrb: #6b7480; --floor: #9aa2ab; }
+  --std: #5c6b2a; --tokio: #0c8290; --rtrb: #6b7480; --floor: #7d8791; }
 @media (prefers-color-scheme: dark) { :root { --ink: #e7eaee; --soft: #9aa4af; --ground: #14171a; --card: #1c2024;
   --rule: #343b43; --ringtract: #ff6d84; --disruptor: #6cb0ff; --crossbeam: #5ccb97; --kanal: #f0b455; --flume: #c79bf2;
   --std: #b9cc74; --tokio: #54d3e0; --rtrb: #aab4bf; --floor: #78828d; } }
