@@ -138,7 +138,7 @@ fn an_interval_log_is_read_back_by_the_crates_own_reader() {
 fn the_page_is_whole_and_fetches_nothing() {
     let (report, _, timeline) = measured();
     let page = report.to_html(&timeline);
-    let titles = ["Topology", "Age", "Work", "Over time", "Ledger", "Times"];
+    let titles = ["Topology", "Age", "Work", "Over time", "Slowest requests", "Ledger", "Times"];
     for title in titles {
         assert!(page.contains(&format!("<h2>{title}</h2>")), "{title} is missing");
     }

@@ -176,6 +176,20 @@ fn a_page_opens_from_disk_with_all_that_the_report_has() {
         assert_eq!(chart.matches("<polyline").count(), measured.count(), "{id}: one per stage");
         assert!(chart.matches("<text").count() >= 5, "{id}: ticks and what they are of");
     }
+    let slowest = section(document, "slowest-requests");
+    assert!(!report.slowest.is_empty());
+    let drawn: Vec<&str> = slowest.split("<g class=\"request\">").skip(1).collect();
+    assert_eq!(drawn.len(), report.slowest.len());
+    for (drawn, slow) in drawn.iter().zip(&report.slowest) {
+        let parts = slow.hops.iter().flat_map(|hop| [hop.wait, hop.blocked, hop.work]);
+        let parts = parts.chain([slow.untold]).filter(|nanos| *nanos > 0).count();
+        assert_eq!(drawn.matches("<rect").count(), parts, "{slow:?}");
+        let widths = drawn.split("width=\"").skip(1).filter_map(|rest| rest.split('"').next());
+        let width: f64 = widths.map(|width| width.parse::<f64>().expect("a number")).sum();
+        #[expect(clippy::cast_precision_loss, reason = "a share")]
+        let share = slow.took as f64 / report.slowest[0].took as f64;
+        assert!((width - 770.0 * share).abs() < 0.5, "{width} for {share} of the longest");
+    }
     let over_time = section(document, "over-time");
     assert_eq!(over_time.matches("<polyline").count(), 3, "p50, p99, max");
     let line = over_time.split("points=\"").nth(1).expect("a line");

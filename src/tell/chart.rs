@@ -163,7 +163,8 @@ fn draw_line(svg: &mut String, line: &Line, scale: &Scale) {
     );
 }
 
-fn class(colour: usize) -> String {
+/// The class of a line of that colour.
+pub(crate) fn class(colour: usize) -> String {
     let dashed = if colour >= COLOURS { " dashed" } else { "" };
     format!("line c{}{dashed}", colour % COLOURS)
 }

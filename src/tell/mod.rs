@@ -1,5 +1,6 @@
 //! Telling: what a run came to.
 
+mod bars;
 mod chart;
 mod charts;
 mod files;

@@ -2,6 +2,7 @@
 
 use std::fmt::{self, Display, Write};
 
+use super::bars::slowest_bars;
 use super::charts::{Curve, age_at_the_end, percentile_chart, timeline_chart};
 use super::latency::{Latency, as_float};
 use super::report::Report;
@@ -56,6 +57,13 @@ impl Report {
                 self.hiccups
             ),
             &timeline_chart(self, timeline),
+        )?;
+        section(
+            page,
+            "Slowest requests",
+            "Each from its start to its end: faint while it waited to be taken, half while the worker had no room to put anything, \
+             full while it was worked on.",
+            &slowest_bars(self),
         )?;
         section(
             page,
