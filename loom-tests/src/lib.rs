@@ -6,5 +6,6 @@
 //! empty.
 //!
 //! ```text
-//! RUSTFLAGS="--cfg loom" cargo test -p loom-tests --release --target-dir target/loom
+//! cargo run -p loom-tests    # builds and runs them all, and mutants of the protocols: `bin/prove`
+//! RUSTFLAGS="--cfg loom" cargo test -p loom-tests --release --target-dir target/loom -- NAME
 //! ```

@@ -26,11 +26,23 @@ fn small_lane(capacity: usize, batch: usize, split: bool) -> (LaneTx<u32>, LaneR
     })
 }
 
-/// Explores a model with up to four preemptions, or as many as `LOOM_MAX_PREEMPTIONS` says.
+/// Explores a model with up to four preemptions, or as many as `LOOM_MAX_PREEMPTIONS` says, and prints in how many
+/// executions: the command that runs all of them reads that.
 fn explore(model: impl Fn() + Send + Sync + 'static) {
     let mut builder = loom::model::Builder::new();
     builder.preemption_bound.get_or_insert(4);
-    builder.check(model);
+    let executions = std::sync::Arc::new(std::sync::atomic::AtomicU64::new(0));
+    let count = std::sync::Arc::clone(&executions);
+    builder.check(move || {
+        count.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        model();
+    });
+    let test = std::thread::current();
+    println!(
+        "explored {} executions of {}",
+        executions.load(std::sync::atomic::Ordering::Relaxed),
+        test.name().unwrap_or("a model")
+    );
 }
 
 /// Explores a lane with envelopes beside their values, and one with both apart.
