@@ -1,5 +1,7 @@
 //! The models. Each has one claim, and asserts it in every order of events that loom finds.
 
+#[path = "conformance.rs"]
+pub mod conformance;
 #[path = "waking.rs"]
 pub mod waking;
 

@@ -1,6 +1,6 @@
 //! A model of `rtrb`'s ring for the model checker: its contract, its orderings, its cached indices, on loom's
 //! atomics and cells. Only what the product calls is here. It is compiled into `ringtract` in place of `rtrb`
-//! under `--cfg loom`, and nowhere else.
+//! under `--cfg loom`, and nowhere else. `conformance.rs` compares the two.
 
 use std::cell::Cell;
 
@@ -45,7 +45,7 @@ impl<T> RingBuffer<T> {
     }
 
     fn distance(&self, from: usize, to: usize) -> usize {
-        (to + 2 * self.capacity() - from) % (2 * self.capacity())
+        if from <= to { to - from } else { to + 2 * self.capacity() - from }
     }
 
     fn slot(&self, at: usize) -> &UnsafeCell<Option<T>> {
@@ -77,16 +77,21 @@ impl<T> Producer<T> {
         if self.is_full() {
             return Err(PushError::Full(value));
         }
-        self.write(value);
-        self.ring.tail.store(self.tail.get(), Ordering::Release);
+        let tail = self.write(self.tail.get(), value);
+        self.publish(tail);
         Ok(())
     }
 
-    /// Fills the next slot without publishing it.
-    fn write(&self, value: T) {
+    /// Fills the slot at `tail`, without publishing it; where the next one is.
+    fn write(&self, tail: usize, value: T) -> usize {
         // SAFETY: the slot at `tail` is free, and only this producer fills slots.
-        self.ring.slot(self.tail.get()).with_mut(|slot| unsafe { *slot = Some(value) });
-        self.tail.set(self.ring.advance(self.tail.get()));
+        self.ring.slot(tail).with_mut(|slot| unsafe { *slot = Some(value) });
+        self.ring.advance(tail)
+    }
+
+    fn publish(&self, tail: usize) {
+        self.ring.tail.store(tail, Ordering::Release);
+        self.tail.set(tail);
     }
 
     pub(crate) fn slots(&self) -> usize {
@@ -107,8 +112,11 @@ impl<T> Producer<T> {
     }
 
     pub(crate) fn write_chunk_uninit(&mut self, n: usize) -> Result<WriteChunk<'_, T>, usize> {
-        let slots = self.slots();
-        if slots < n { Err(slots) } else { Ok(WriteChunk { producer: self, n }) }
+        // The index of the consumer is read anew only where what is known of it is not enough.
+        if self.cached_slots() < n && self.slots() < n {
+            return Err(self.cached_slots());
+        }
+        Ok(WriteChunk { producer: self, n })
     }
 }
 
@@ -125,12 +133,12 @@ pub(crate) struct WriteChunk<'a, T> {
 
 impl<T> WriteChunk<'_, T> {
     pub(crate) fn fill_from_iter(self, values: impl IntoIterator<Item = T>) -> usize {
-        let mut written = 0;
+        let (mut tail, mut written) = (self.producer.tail.get(), 0);
         for value in values.into_iter().take(self.n) {
-            self.producer.write(value);
+            tail = self.producer.write(tail, value);
             written += 1;
         }
-        self.producer.ring.tail.store(self.producer.tail.get(), Ordering::Release);
+        self.producer.publish(tail);
         written
     }
 }
@@ -186,13 +194,17 @@ impl<T> Consumer<T> {
     }
 
     pub(crate) fn read_chunk(&mut self, n: usize) -> Result<ReadChunk<'_, T>, usize> {
-        let slots = self.slots();
-        if slots < n { Err(slots) } else { Ok(ReadChunk { consumer: self, n }) }
+        // As for a chunk to write.
+        if self.cached_slots() < n && self.slots() < n {
+            return Err(self.cached_slots());
+        }
+        Ok(ReadChunk { consumer: self, n })
     }
 }
 
 impl<T> Drop for Consumer<T> {
     fn drop(&mut self) {
+        self.ring.head.store(self.head.get(), Ordering::Release);
         self.ring.abandon();
     }
 }

@@ -15,7 +15,8 @@ pub(crate) fn cargo(workspace: &Path, target: &Path) -> Command {
         .env("RUSTFLAGS", "--cfg loom")
         // From one mutant to the next, two files change.
         .env("CARGO_INCREMENTAL", "1")
-        .args(["test", "--quiet", "--release", "-p", "loom-tests", "--test", "models"])
+        .args(["test", "--quiet", "--release", "-p", "loom-tests"])
+        .args(["--test", "models", "--test", "conformance"])
         .args([OsStr::new("--target-dir"), target.as_os_str()]);
     cargo
 }
