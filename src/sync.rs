@@ -38,6 +38,14 @@ pub(crate) mod thread {
     }
 }
 
+/// Locks that are part of a protocol. Those that only guard data are the standard library's, and no model looks at them.
+pub(crate) mod locks {
+    #[cfg(loom)]
+    pub(crate) use loom::sync::{Condvar, Mutex, MutexGuard};
+    #[cfg(not(loom))]
+    pub(crate) use std::sync::{Condvar, Mutex, MutexGuard};
+}
+
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Locks, whether or not somebody panicked while holding it: user code may panic under our locks, and what

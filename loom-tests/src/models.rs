@@ -2,10 +2,13 @@
 
 #[path = "conformance.rs"]
 pub mod conformance;
+#[path = "owning.rs"]
+pub mod owning;
 #[path = "waking.rs"]
 pub mod waking;
 
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use loom::thread;
 
@@ -28,23 +31,31 @@ fn small_lane(capacity: usize, batch: usize, split: bool) -> (LaneTx<u32>, LaneR
     })
 }
 
-/// Explores a model with up to four preemptions, or as many as `LOOM_MAX_PREEMPTIONS` says, and prints in how many
-/// executions: the command that runs all of them reads that.
+/// The most preemptions, or as many as `LOOM_MAX_PREEMPTIONS` says.
+const PREEMPTIONS: usize = 4;
+
+/// Explores a model, and prints in how many executions: the command that runs all of them reads that.
 fn explore(model: impl Fn() + Send + Sync + 'static) {
+    explore_with(0, model);
+}
+
+/// Explores a model of three threads beside the first, or of whole steps, with one preemption less than the others.
+fn explore_crowd(model: impl Fn() + Send + Sync + 'static) {
+    explore_with(1, model);
+}
+
+fn explore_with(fewer: usize, model: impl Fn() + Send + Sync + 'static) {
     let mut builder = loom::model::Builder::new();
-    builder.preemption_bound.get_or_insert(4);
-    let executions = std::sync::Arc::new(std::sync::atomic::AtomicU64::new(0));
+    let preemptions = builder.preemption_bound.unwrap_or(PREEMPTIONS);
+    builder.preemption_bound = Some(preemptions.saturating_sub(fewer));
+    let executions = std::sync::Arc::new(AtomicU64::new(0));
     let count = std::sync::Arc::clone(&executions);
     builder.check(move || {
-        count.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        count.fetch_add(1, Ordering::Relaxed);
         model();
     });
-    let test = std::thread::current();
-    println!(
-        "explored {} executions of {}",
-        executions.load(std::sync::atomic::Ordering::Relaxed),
-        test.name().unwrap_or("a model")
-    );
+    let (test, executions) = (std::thread::current(), executions.load(Ordering::Relaxed));
+    println!("explored {executions} executions of {}", test.name().unwrap_or("a model"));
 }
 
 /// Explores a lane with envelopes beside their values, and one with both apart.

@@ -78,3 +78,18 @@ fn a_parked_input_is_woken_by_its_feed() {
 fn a_stolen_token_does_not_lose_a_ring() {
     models::waking::stolen_token();
 }
+
+#[test]
+fn nobody_runs_before_the_start_and_all_do_after_it() {
+    models::owning::start_barrier();
+}
+
+#[test]
+fn the_first_failure_is_told_and_nobody_runs() {
+    models::owning::first_failure_wins();
+}
+
+#[test]
+fn histograms_taken_while_they_are_written_hold_everything_once() {
+    models::owning::epoch_swap();
+}

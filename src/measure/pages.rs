@@ -6,8 +6,9 @@
 //! taken leaves it for next time; nothing in it is lost. So an idle or parked writer holds nobody up: it has no part in
 //! the swap.
 
-use std::sync::{Mutex, MutexGuard, TryLockError};
+use std::sync::TryLockError;
 
+use crate::sync::locks::{Mutex, MutexGuard};
 use crate::sync::{AtomicUsize, Ordering};
 
 /// What is written down and added up: histograms, for example.

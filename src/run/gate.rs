@@ -4,13 +4,12 @@
 //! its next step to come up. The first failure shuts the gate, and everybody leaves. Once all are made, the owner
 //! opens it, and waits until every thread runs. None of this is on the path of a request, so a lock serves.
 
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::PoisonError;
 use std::time::Instant;
 
 use crate::error::Error;
-use crate::sync::lock;
+use crate::sync::locks::{Condvar, Mutex, MutexGuard};
 
-#[derive(Default)]
 pub(crate) struct Gate {
     state: Mutex<State>,
     changed: Condvar,
@@ -30,15 +29,19 @@ struct State {
 }
 
 impl Gate {
+    pub(crate) fn new() -> Self {
+        Self { state: Mutex::new(State::default()), changed: Condvar::new() }
+    }
+
     /// Waits for this step's turn to be made; false if there will be none.
     pub(crate) fn await_turn(&self, number: usize) -> bool {
-        let state = self.wait(lock(&self.state), |state| state.made == number || state.shut);
+        let state = self.wait(self.state(), |state| state.made == number || state.shut);
         !state.shut
     }
 
     /// The step whose turn it was is made, or could not be.
     pub(crate) fn made(&self, result: Result<(), Error>) {
-        let mut state = lock(&self.state);
+        let mut state = self.state();
         match result {
             Ok(()) => state.made += 1,
             Err(error) => {
@@ -51,13 +54,13 @@ impl Gate {
 
     /// Owner: waits until all steps are made, or one could not be.
     pub(crate) fn await_made(&self, count: usize) -> Result<(), Error> {
-        let mut state = self.wait(lock(&self.state), |state| state.made == count || state.shut);
+        let mut state = self.wait(self.state(), |state| state.made == count || state.shut);
         state.error.take().map_or(Ok(()), Err)
     }
 
     /// Thread: waits for the start; false if there will be none. The thread counts as running from here.
     pub(crate) fn await_start(&self) -> bool {
-        let mut state = self.wait(lock(&self.state), |state| state.open || state.shut);
+        let mut state = self.wait(self.state(), |state| state.open || state.shut);
         if state.shut {
             return false;
         }
@@ -68,7 +71,7 @@ impl Gate {
 
     /// Owner: opens the gate and waits until `threads` run.
     pub(crate) fn open(&self, threads: usize) {
-        let mut state = lock(&self.state);
+        let mut state = self.state();
         state.open = true;
         self.changed.notify_all();
         drop(self.wait(state, |state| state.running == threads));
@@ -76,17 +79,17 @@ impl Gate {
 
     /// Owner: nobody is to start.
     pub(crate) fn shut(&self) {
-        lock(&self.state).shut = true;
+        self.state().shut = true;
         self.changed.notify_all();
     }
 
     pub(crate) fn count_done(&self) -> usize {
-        lock(&self.state).done
+        self.state().done
     }
 
     /// Owner: waits until `threads` are done; false if the deadline passes before.
     pub(crate) fn await_done(&self, threads: usize, deadline: Option<Instant>) -> bool {
-        let mut state = lock(&self.state);
+        let mut state = self.state();
         while state.done < threads {
             state = match deadline {
                 None => self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
@@ -102,14 +105,20 @@ impl Gate {
         true
     }
 
+    /// Nothing in here panics halfway, so a lock that is poisoned guards what it should.
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn wait<'a>(
         &self,
-        state: MutexGuard<'a, State>,
-        mut until: impl FnMut(&State) -> bool,
+        mut state: MutexGuard<'a, State>,
+        until: impl Fn(&State) -> bool,
     ) -> MutexGuard<'a, State> {
-        self.changed
-            .wait_while(state, |state| !until(state))
-            .unwrap_or_else(PoisonError::into_inner)
+        while !until(&state) {
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        state
     }
 }
 
@@ -118,7 +127,7 @@ pub(crate) struct Done<'a>(pub(crate) &'a Gate);
 
 impl Drop for Done<'_> {
     fn drop(&mut self) {
-        lock(&self.0.state).done += 1;
+        self.0.state().done += 1;
         self.0.changed.notify_all();
     }
 }

@@ -66,7 +66,7 @@ fn nameable(plan: &ThreadPlan) -> String {
 
 /// Starts the threads of a plan. If the system refuses one, those that run are sent home.
 pub(crate) fn spawn(steps: Vec<WiredStep>, books: &Books) -> Result<Threads, Error> {
-    let gate = Arc::new(Gate::default());
+    let gate = Arc::new(Gate::new());
     let settled = Arc::new(Mutex::new(vec![Settled::default(); books.plan.threads.len()]));
     let mut recruits: Vec<Option<(usize, WiredStep)>> =
         steps.into_iter().enumerate().map(Some).collect();

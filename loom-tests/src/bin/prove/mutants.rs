@@ -19,7 +19,7 @@ struct Mutant {
     model: &'static str,
 }
 
-const MUTANTS: [Mutant; 9] = [
+const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "no light fence",
         file: "src/wait/fence.rs",
@@ -82,6 +82,41 @@ const MUTANTS: [Mutant; 9] = [
         old: "fn is_empty(&self) -> bool {\n        self.cached_slots() == 0 && ",
         new: "fn is_empty(&self) -> bool {\n        ",
         model: "both_show_the_same_on_random_walks",
+    },
+    Mutant {
+        name: "a start that waits for nobody's word",
+        file: "src/run/gate.rs",
+        old: "|state| state.open || state.shut",
+        new: "|_| true",
+        model: "nobody_runs_before_the_start_and_all_do_after_it",
+    },
+    Mutant {
+        name: "a gate that opens without a word",
+        file: "src/run/gate.rs",
+        old: "state.open = true;\n        self.changed.notify_all();",
+        new: "state.open = true;",
+        model: "nobody_runs_before_the_start_and_all_do_after_it",
+    },
+    Mutant {
+        name: "a failure leaves the gate as it is",
+        file: "src/run/gate.rs",
+        old: "state.shut = true;\n                state.error.get_or_insert(error);",
+        new: "state.made += 1;\n                state.error.get_or_insert(error);",
+        model: "the_first_failure_is_told_and_nobody_runs",
+    },
+    Mutant {
+        name: "a writer that finds its set taken gives up",
+        file: "src/measure/pages.rs",
+        old: ".or_else(|| try_lock(&self.sets[1 - at]));\n            if let Some(mut set) = set {",
+        new: ";\n            if set.is_none() {\n                return;\n            }\n            if let Some(mut set) = set {",
+        model: "histograms_taken_while_they_are_written_hold_everything_once",
+    },
+    Mutant {
+        name: "a writer does not say that it wrote",
+        file: "src/measure/pages.rs",
+        old: "set.blank = false;",
+        new: "",
+        model: "histograms_taken_while_they_are_written_hold_everything_once",
     },
 ];
 
@@ -200,7 +235,7 @@ impl fmt::Display for Survey {
 pub(crate) fn try_all() -> io::Result<Survey> {
     let copy = copy_workspace()?;
     let mut survey = Survey::default();
-    for mutant in &MUTANTS {
+    for mutant in MUTANTS {
         let fate = mutant.fate(&copy)?;
         println!("{:<40} {fate:?} ({})", mutant.name, mutant.model);
         survey.count(&fate);
@@ -218,7 +253,7 @@ mod tests {
         let read = |file| fs::read_to_string(root().join(file)).expect("a file");
         let models =
             ["loom-tests/tests/models.rs", "loom-tests/tests/conformance.rs"].map(read).concat();
-        for mutant in &MUTANTS {
+        for mutant in MUTANTS {
             let text = read(mutant.file);
             assert!(mutant.apply(&text).is_some(), "{} does not apply", mutant.name);
             assert!(models.contains(&format!("fn {}()", mutant.model)), "{}", mutant.model);
