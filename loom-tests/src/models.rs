@@ -4,6 +4,8 @@
 pub mod conformance;
 #[path = "owning.rs"]
 pub mod owning;
+#[path = "steps.rs"]
+pub mod steps;
 #[path = "waking.rs"]
 pub mod waking;
 
@@ -14,10 +16,10 @@ use loom::thread;
 
 use crate::contract::input::{Input, Next};
 use crate::contract::request::{Envelope, Request};
-use crate::lane::Taker;
 use crate::lane::feed::{TrySendError, feed};
 use crate::lane::inlet::Inlet;
 use crate::lane::ring_lane::{Doorbells, Drained, LaneRx, LaneSpec, LaneTx, lane};
+use crate::lane::{Giver, Taker};
 use crate::measure::tally::LaneTally;
 
 fn small_lane(capacity: usize, batch: usize, split: bool) -> (LaneTx<u32>, LaneRx<u32>) {
@@ -39,9 +41,9 @@ fn explore(model: impl Fn() + Send + Sync + 'static) {
     explore_with(0, model);
 }
 
-/// Explores a model of three threads beside the first, or of whole steps, with one preemption less than the others.
+/// Explores a model of three threads beside the first, or of whole steps, with two preemptions less than the others.
 fn explore_crowd(model: impl Fn() + Send + Sync + 'static) {
-    explore_with(1, model);
+    explore_with(2, model);
 }
 
 fn explore_with(fewer: usize, model: impl Fn() + Send + Sync + 'static) {
@@ -131,9 +133,9 @@ pub fn letter_finds_its_value() {
     explore(|| {
         let (mut tx, mut rx) = small_lane(1, 1, true);
         let producer = thread::spawn(move || {
-            for value in 0..2 {
+            for value in 0..3 {
                 let mut request = Request::new(value);
-                if value == 1 {
+                if value > 0 {
                     request.envelope.on_end(|_| {});
                 }
                 while !tx.has_room() {
@@ -149,7 +151,7 @@ pub fn letter_finds_its_value() {
                 None => thread::yield_now(),
             }
         }
-        assert_eq!(arrived, [(0, 0), (1, 1)]);
+        assert_eq!(arrived, [(0, 0), (1, 1), (2, 1)]);
         producer.join().expect("puts");
     });
 }
@@ -172,6 +174,45 @@ pub fn full_lane_then_consumer_leaves() {
         drop(tx);
         consumer.join().expect("leaves");
         assert_eq!(*endings.lock().expect("whole"), [false]);
+    });
+}
+
+/// What is staged for room that was seen is published whole, and nothing of it dies, as long as the consumer is there.
+pub fn batch_finds_room() {
+    in_either_track(|split| {
+        let (mut tx, mut rx) = small_lane(2, 2, split);
+        let producer = thread::spawn(move || {
+            for value in 0..4 {
+                while !tx.has_room() {
+                    thread::yield_now();
+                }
+                tx.put(Request::new(value));
+            }
+        });
+        assert_eq!(drain(&mut rx), [0, 1, 2, 3]);
+        producer.join().expect("puts");
+    });
+}
+
+impl Giver<u32> for std::ops::Range<u32> {
+    fn give(&mut self) -> Option<Request<u32>> {
+        self.next().map(Request::new)
+    }
+}
+
+/// What is made in the loop of its maker, in batches, arrives whole as well.
+pub fn filled_batch_finds_room() {
+    in_either_track(|split| {
+        let (mut tx, mut rx) = small_lane(2, 2, split);
+        let producer = thread::spawn(move || {
+            let mut numbers = 0..4;
+            while numbers.start < 4 {
+                tx.fill(8, &mut numbers);
+                thread::yield_now();
+            }
+        });
+        assert_eq!(drain(&mut rx), [0, 1, 2, 3]);
+        producer.join().expect("puts");
     });
 }
 

@@ -25,6 +25,16 @@ fn room_once_seen_does_not_go_away() {
 }
 
 #[test]
+fn a_batch_for_which_there_was_room_is_published_whole() {
+    models::batch_finds_room();
+}
+
+#[test]
+fn a_batch_that_its_maker_fills_is_published_whole() {
+    models::filled_batch_finds_room();
+}
+
+#[test]
 fn two_producers_of_one_inlet_close_in_either_order() {
     models::two_producers_close();
 }
@@ -70,8 +80,13 @@ fn a_stop_reaches_everybody_who_is_parked() {
 }
 
 #[test]
-fn a_parked_input_is_woken_by_its_feed() {
+fn a_parked_input_is_woken_by_a_send() {
     models::waking::parked_input();
+}
+
+#[test]
+fn a_parked_input_is_woken_by_the_last_drop() {
+    models::waking::orphaned_input();
 }
 
 #[test]
@@ -92,4 +107,24 @@ fn the_first_failure_is_told_and_nobody_runs() {
 #[test]
 fn histograms_taken_while_they_are_written_hold_everything_once() {
     models::owning::epoch_swap();
+}
+
+#[test]
+fn a_stop_while_lanes_are_full_drains_what_was_given() {
+    models::steps::stop_while_full();
+}
+
+#[test]
+fn a_worker_that_panics_releases_both_its_neighbours() {
+    models::steps::panic_releases_neighbours();
+}
+
+#[test]
+fn a_fan_out_ends_after_all_its_branches() {
+    models::steps::fan_out_closes();
+}
+
+#[test]
+fn a_fan_out_serves_the_branch_that_is_left() {
+    models::steps::fan_out_outlives_a_branch();
 }

@@ -77,6 +77,118 @@ const MUTANTS: &[Mutant] = &[
         model: "a_clean_up_behind_a_fan_out_runs_once_with_the_last_copy",
     },
     Mutant {
+        name: "a stop that rings nobody",
+        file: "src/step/control.rs",
+        old: "        self.doorbells.iter().for_each(|doorbell| doorbell.ring());\n",
+        new: "",
+        model: "a_stop_while_lanes_are_full_drains_what_was_given",
+    },
+    Mutant {
+        name: "no second round after arming",
+        file: "src/run/thread.rs",
+        old: "let Some(recall) = round(seats, at) else {",
+        new: "let Some(recall) = Some(Recall::WhenRung) else {",
+        model: "a_stop_while_lanes_are_full_drains_what_was_given",
+    },
+    Mutant {
+        name: "a step that is left without a worker goes on",
+        file: "src/step/work.rs",
+        old: "        if bench.worker.is_none() {\n            return self.end_early();\n        }\n",
+        new: "",
+        model: "a_worker_that_panics_releases_both_its_neighbours",
+    },
+    Mutant {
+        name: "a worker that is not replaced stops nobody",
+        file: "src/step/work.rs",
+        old: "        if self.worker.is_none() {\n            self.post.control.stop();\n        }\n",
+        new: "",
+        model: "a_worker_that_panics_releases_both_its_neighbours",
+    },
+    Mutant {
+        name: "a fan-out is closed with its first branch",
+        file: "src/lane/outlet.rs",
+        old: "broadcast.branches.iter().all(Self::is_closed)",
+        new: "broadcast.branches.iter().any(Self::is_closed)",
+        model: "a_fan_out_serves_the_branch_that_is_left",
+    },
+    Mutant {
+        name: "an inlet is closed with its last lane but one",
+        file: "src/lane/inlet.rs",
+        old: "if lanes.is_empty() { Drained::Closed }",
+        new: "if lanes.len() <= 1 { Drained::Closed }",
+        model: "two_producers_of_one_inlet_close_in_either_order",
+    },
+    Mutant {
+        name: "a merged end before the last branch's",
+        file: "src/lane/inlet.rs",
+        old: "if lanes.is_empty() { Drained::Closed }",
+        new: "if lanes.len() <= 1 { Drained::Closed }",
+        model: "a_fan_out_ends_after_all_its_branches",
+    },
+    Mutant {
+        name: "an envelope fetched after its value",
+        file: "src/lane/track.rs",
+        old: "let envelope = fetch(letters, number);\n                values.pop().ok().map(|value| Request { value, envelope })",
+        new: "let value = values.pop().ok()?;\n                Some(Request { value, envelope: fetch(letters, number) })",
+        model: "an_envelope_that_travels_apart_finds_its_value",
+    },
+    Mutant {
+        name: "room is counted without what is staged",
+        file: "src/lane/ring_lane.rs",
+        old: "self.ring.cached_slots() > staged || self.ring.slots() > staged",
+        new: "self.ring.cached_slots() + 1 > staged || self.ring.slots() > staged",
+        model: "a_batch_for_which_there_was_room_is_published_whole",
+    },
+    Mutant {
+        name: "a whole batch where there is less room",
+        file: "src/lane/ring_lane.rs",
+        old: "let wanted = free.min(self.batch);",
+        new: "let wanted = self.batch;",
+        model: "a_batch_that_its_maker_fills_is_published_whole",
+    },
+    Mutant {
+        name: "no wake-up after a send",
+        file: "src/lane/feed.rs",
+        old: "self.sending.store(false, Ordering::Release);\n        self.hub.wake_input();",
+        new: "self.sending.store(false, Ordering::Release);",
+        model: "a_parked_input_is_woken_by_a_send",
+    },
+    Mutant {
+        name: "a relaxed look at who is sending",
+        file: "src/lane/feed.rs",
+        old: "!self.sending.load(Ordering::Acquire)",
+        new: "!self.sending.load(Ordering::Relaxed)",
+        model: "a_send_that_was_accepted_is_delivered_despite_a_stop",
+    },
+    Mutant {
+        name: "no wake-up after the last drop",
+        file: "src/lane/feed.rs",
+        old: "self.hub.handles.fetch_sub(1, Ordering::Release);\n        self.hub.wake_input();",
+        new: "self.hub.handles.fetch_sub(1, Ordering::Release);",
+        model: "a_parked_input_is_woken_by_the_last_drop",
+    },
+    Mutant {
+        name: "empty before abandoned",
+        file: "src/lane/ring_lane.rs",
+        old: "fn is_closed(&self) -> bool {\n        self.ring.is_abandoned() && self.ring.slots() == 0",
+        new: "fn is_closed(&self) -> bool {\n        self.ring.slots() == 0 && self.ring.is_abandoned()",
+        model: "an_envelope_that_travels_apart_finds_its_value",
+    },
+    Mutant {
+        name: "no ring after a take",
+        file: "src/lane/ring_lane.rs",
+        old: "self.tally.consumer.taken.set(self.taken);\n        self.producer.ring();",
+        new: "self.tally.consumer.taken.set(self.taken);",
+        model: "no_wake_up_is_lost_when_both_ends_park",
+    },
+    Mutant {
+        name: "a sleep that trusts the token",
+        file: "src/wait/doorbell.rs",
+        old: "        // Acquire: pairs with the release of the swap in `wake`.\n",
+        new: "        thread::park_timeout(WATCHDOG);\n",
+        model: "a_stolen_token_does_not_lose_a_ring",
+    },
+    Mutant {
         name: "the model ring reads an index anew",
         file: "loom-tests/src/ring.rs",
         old: "fn is_empty(&self) -> bool {\n        self.cached_slots() == 0 && ",
@@ -237,7 +349,7 @@ pub(crate) fn try_all() -> io::Result<Survey> {
     let mut survey = Survey::default();
     for mutant in MUTANTS {
         let fate = mutant.fate(&copy)?;
-        println!("{:<40} {fate:?} ({})", mutant.name, mutant.model);
+        println!("{:<46} {fate:?} ({})", mutant.name, mutant.model);
         survey.count(&fate);
     }
     println!();
