@@ -5,39 +5,17 @@ mod common;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
-use std::sync::mpsc;
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
 use std::time::Duration;
 
 use ringtract::{
-    CallError, Envelope, Error, Outcome, Report, Tract, Unanswered, fan_out, filter_map, flat_map,
-    outcome, parallel, try_map, worker,
+    CallError, Envelope, Error, Outcome, Unanswered, fan_out, filter_map, flat_map, outcome,
+    parallel, try_map, worker,
 };
 
+use common::service::{double, emitted, gated};
 use common::{Count, within_a_minute};
-
-fn double() -> Tract<u64, u64> {
-    worker("double", 2, || |n: u64| 2 * n)
-}
-
-fn emitted(report: &Report, stage: &str) -> u64 {
-    report.stage(stage).expect("a stage").ledger.emitted
-}
-
-/// A worker that lets a request through for each word it is sent.
-fn gated() -> (mpsc::Sender<()>, Tract<u64, u64>) {
-    let (open, gate) = mpsc::channel::<()>();
-    let mut gate = Some(gate);
-    let tract = worker("gated", 1, move || {
-        let gate = gate.take().expect("made once");
-        move |n: u64| {
-            gate.recv().expect("opened");
-            n
-        }
-    });
-    (open, tract)
-}
 
 #[test]
 fn s41_many_threads_call_and_each_gets_its_own_answer() {

@@ -13,6 +13,7 @@ use crate::lane::feed::{Feed, TrySendError};
 use crate::run::running::Running;
 use crate::sync::lock;
 use crate::tell::report::Report;
+use crate::wait::doorbell::Doorbell;
 use crate::wait::idle::Idle;
 use crate::wait::sleeper::Sleeper;
 
@@ -35,6 +36,9 @@ impl Drop for Core {
 /// Made by [`Tract::into_service`](crate::Tract::into_service) or [`Setup::service`](crate::Setup::service). A handle
 /// belongs to one thread at a time; clones call side by side, each through a lane of its own. The run ends when
 /// somebody says [`close`](Self::close), or with the last handle, whose drop waits for it.
+///
+/// Each handle has a window: so many calls may be under way at once, from when they got in until their request has died.
+/// [`call`](Self::call) waits where it is full, [`submit`](Self::submit) says so.
 ///
 /// A call is answered when its request has died, after every clean-up added to it inside. A request that becomes
 /// several values in one worker is answered with the first that reaches the end; the others are dropped there.
@@ -63,6 +67,8 @@ pub struct Service<I, A: Send + 'static> {
     window: usize,
     quorum: Quorum,
     idle: Idle,
+    /// Rung when a place of the window may have come free.
+    bell: Arc<Doorbell>,
 }
 
 impl<I, A: Send + 'static> Service<I, A> {
@@ -74,18 +80,19 @@ impl<I, A: Send + 'static> Service<I, A> {
         idle: Idle,
     ) -> Self {
         let core = Arc::new(Core { running: Mutex::new(Some(running)) });
-        Self { feed, core, slots: Vec::new(), next: 0, window, quorum, idle }
+        let bell = Doorbell::new();
+        Self { feed, core, slots: Vec::new(), next: 0, window, quorum, idle, bell }
     }
 
-    /// What a thread does that waits for an answer to this handle's calls. Default: that of the
-    /// [`Serving`](crate::Serving). Clones take it over.
+    /// What a thread does that waits for an answer to this handle's calls, or for a place in its window. Default: that of
+    /// the [`Serving`](crate::Serving). Clones take it over.
     #[must_use]
     pub fn idle(mut self, idle: Idle) -> Self {
         self.idle = idle;
         self
     }
 
-    /// Calls, and waits for the answer as long as it takes.
+    /// Calls, and waits for the answer as long as it takes; before that, where the window is full, for a place in it.
     ///
     /// # Errors
     ///
@@ -94,17 +101,19 @@ impl<I, A: Send + 'static> Service<I, A> {
         self.call_until(value, None)
     }
 
-    /// Calls, and waits for the answer no longer than `limit`.
+    /// Calls, and waits no longer than `limit`, for a place in the window and for the answer.
     ///
     /// # Errors
     ///
-    /// As [`call`](Self::call), and [`Unanswered::TimedOut`]: the call is given up. Its request goes its way all the
-    /// same, and takes up one place of the window until it has died.
+    /// As [`call`](Self::call). [`CallError::Busy`] if the window was full all that time. [`Unanswered::TimedOut`] if the
+    /// answer has not come: the call is given up. Its request goes its way all the same, and takes up one place of the
+    /// window until it has died.
     pub fn call_within(&mut self, value: I, limit: Duration) -> Result<A, CallError<I>> {
         self.call_until(value, Instant::now().checked_add(limit))
     }
 
     fn call_until(&mut self, value: I, deadline: Option<Instant>) -> Result<A, CallError<I>> {
+        self.wait_for_place(deadline);
         let slot = self.send(value)?;
         self.next = slot;
         let slot = &self.slots[slot];
@@ -122,6 +131,32 @@ impl<I, A: Send + 'static> Service<I, A> {
         let slot = self.send(value)?;
         self.next = slot + 1;
         Ok(Ticket::new(Arc::clone(&self.slots[slot]), self.idle))
+    }
+
+    /// Calls without waiting for the answer, but where the window is full, for a place in it, no longer than `limit`. The
+    /// ticket is for the answer.
+    ///
+    /// It is the tract inside that makes places free, not whoever has the tickets.
+    ///
+    /// # Errors
+    ///
+    /// [`CallError::Busy`] if the window was full all that time, or [`CallError::Closed`], with the value.
+    pub fn submit_within(&mut self, value: I, limit: Duration) -> Result<Ticket<A>, CallError<I>> {
+        self.wait_for_place(Instant::now().checked_add(limit));
+        self.submit(value)
+    }
+
+    /// Waits until a send would come to something.
+    fn wait_for_place(&mut self, deadline: Option<Instant>) {
+        if self.is_settled() {
+            return;
+        }
+        let bell = Arc::clone(&self.bell);
+        Sleeper::new(self.idle, &bell).until(deadline, || self.is_settled().then_some(()));
+    }
+
+    fn is_settled(&mut self) -> bool {
+        self.free_slot().is_some() || self.is_closed()
     }
 
     /// Sends a request; the number of the slot for its answer.
@@ -142,16 +177,22 @@ impl<I, A: Send + 'static> Service<I, A> {
         Err(if closed { CallError::Closed(value) } else { CallError::Busy(value) })
     }
 
+    /// The number of a slot for one more call, if the window has a place for it. An answer that waits to be taken takes no
+    /// place: its slot is left to its ticket.
     fn free_slot(&mut self) -> Option<usize> {
         let count = self.slots.len();
         let around = (self.next..count).chain(0..self.next.min(count));
         if let Some(free) = around.into_iter().find(|at| self.slots[*at].is_free()) {
             return Some(free);
         }
-        (count < self.window).then(|| {
-            self.slots.push(Slot::new(self.quorum));
-            count
-        })
+        let fresh = || Slot::new(self.quorum, Arc::clone(&self.bell));
+        if count < self.window {
+            self.slots.push(fresh());
+            return Some(count);
+        }
+        let answered = self.slots.iter().position(|slot| slot.is_answered())?;
+        self.slots[answered] = fresh();
+        Some(answered)
     }
 
     /// Closes the service for all its handles: finishes what was accepted, and waits until the run is over. Calls during
@@ -182,6 +223,7 @@ impl<I, A: Send + 'static> Clone for Service<I, A> {
             window: self.window,
             quorum: self.quorum,
             idle: self.idle,
+            bell: Doorbell::new(),
         }
     }
 }
@@ -197,7 +239,7 @@ impl<I, A: Send + 'static> fmt::Debug for Service<I, A> {
 pub enum CallError<I> {
     /// The service is closed. The value never got in.
     Closed(I),
-    /// The handle has as many calls outstanding as its window holds. The value never got in.
+    /// The handle has as many calls under way as its window holds. The value never got in.
     Busy(I),
     /// The value got in, and came to nothing.
     Unanswered(Unanswered),
@@ -208,7 +250,7 @@ impl<I> fmt::Display for CallError<I> {
         match self {
             Self::Closed(_) => f.write_str("the service is closed"),
             Self::Busy(_) => f.write_str(
-                "the handle has as many calls outstanding as its window holds: take their answers first",
+                "the handle has as many calls under way as its window holds: wait until one has its answer",
             ),
             Self::Unanswered(why) => why.fmt(f),
         }

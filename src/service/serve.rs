@@ -63,13 +63,13 @@ pub struct Serving<'a, I, O, A> {
 }
 
 impl<'a, I: Send + 'static, O: Send + 'static, A: Send + 'static> Serving<'a, I, O, A> {
-    /// Calls that each handle may have outstanding: 1 to 16,777,216. Default: 64.
+    /// Calls that each handle may have under way: 1 to 16,777,216. Default: 64.
     pub fn window(mut self, window: usize) -> Self {
         self.window = window;
         self
     }
 
-    /// What a thread does that waits for an answer. Default: [`Idle::default`], or where the run's threads leave no core
+    /// What a thread does that waits for an answer, or for a place in the window. Default: [`Idle::default`], or where the run's threads leave no core
     /// for it, one that does not spin.
     pub fn idle(mut self, idle: Idle) -> Self {
         self.idle = Some(idle);

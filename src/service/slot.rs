@@ -32,6 +32,8 @@ pub(crate) struct Slot<A> {
     quorum: Quorum,
     /// Rung when the answer is there.
     bell: Arc<Doorbell>,
+    /// Rung when the request has died: the bell of the handle, which may wait for a place in its window.
+    place: Arc<Doorbell>,
 }
 
 struct State<A> {
@@ -47,7 +49,7 @@ struct State<A> {
 }
 
 impl<A: Send + 'static> Slot<A> {
-    pub(crate) fn new(quorum: Quorum) -> Arc<Self> {
+    pub(crate) fn new(quorum: Quorum, place: Arc<Doorbell>) -> Arc<Self> {
         let state =
             State { values: None, count: 0, note: None, answer: None, waker: None, spare: None };
         Arc::new(Self {
@@ -55,6 +57,7 @@ impl<A: Send + 'static> Slot<A> {
             state: Mutex::new(state),
             quorum,
             bell: Doorbell::new(),
+            place,
         })
     }
 
@@ -75,6 +78,10 @@ impl<A: Send + 'static> Slot<A> {
 
     pub(crate) fn is_free(&self) -> bool {
         self.phase() == FREE
+    }
+
+    pub(crate) fn is_answered(&self) -> bool {
+        self.phase() == ANSWERED
     }
 
     /// Whoever has the handle: opens a free slot for a call; gives what its request is to travel with.
@@ -184,6 +191,7 @@ impl<A: Send + 'static> Answer for Slot<A> {
         };
         drop(state);
         self.bell.ring();
+        self.place.ring();
         if waker.is_some() || unwanted.is_some() {
             // What they panic with, the panic hook has been told, and nobody else is concerned.
             let _ = catch_unwind(AssertUnwindSafe(|| waker.map(Waker::wake)));

@@ -5,6 +5,7 @@
 pub mod books;
 pub mod deaths;
 pub mod probe;
+pub mod service;
 pub mod staff;
 
 use std::sync::Arc;
