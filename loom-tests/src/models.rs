@@ -298,7 +298,7 @@ pub fn cleanup_after_fan_out() {
             let ran = std::sync::Arc::clone(&runs);
             let mut envelope = Envelope::BARE;
             envelope.on_end(move |success| ran.lock().expect("whole").push(success));
-            let shared = envelope.share();
+            let mut shared = envelope.share();
             let copy = shared.copy();
             let last = shared.into_last();
             let other = thread::spawn(move || assert!(copy.finish(endings[0]).is_empty()));

@@ -86,6 +86,10 @@ impl IntoIterator for Panics {
 /// Who waits for a request.
 pub(crate) type Reply = std::sync::Arc<dyn Answer>;
 
+/// Where a copy stands among all the copies of a request that owes an answer: the number it had at each fan-out on its
+/// way, as chapters and sections are numbered. The trails' order is the order of the branches.
+pub(crate) type Trail = Box<[u32]>;
+
 /// Clean-ups shared by the copies of one request.
 struct Trunk {
     list: Vec<Cleanup>,
@@ -136,10 +140,15 @@ pub(crate) struct Cleanups {
     trunk: Option<Arc<Trunk>>,
     /// Ended when everything else has run.
     reply: Option<Reply>,
+    trail: Trail,
     delivered: bool,
 }
 
 impl Cleanups {
+    fn of_copy(own: Vec<Cleanup>, trunk: Option<Arc<Trunk>>, trail: Trail) -> Self {
+        Self { own, trunk, reply: None, trail, delivered: false }
+    }
+
     pub(crate) fn push(&mut self, cleanup: Cleanup) {
         self.own.push(cleanup);
     }
@@ -196,6 +205,10 @@ impl Cleanups {
         self.reply.as_ref().or_else(|| shared_reply(self.trunk.as_ref()))
     }
 
+    pub(crate) fn trail(&self) -> &[u32] {
+        &self.trail
+    }
+
     /// Whether the request is in the hands of a user behind the tract.
     pub(crate) fn set_delivered(&mut self, delivered: bool) {
         self.delivered = delivered;
@@ -203,6 +216,7 @@ impl Cleanups {
 
     /// Turns them into what every copy of the request gets.
     pub(crate) fn share(mut self) -> SharedCleanups {
+        let numbers = self.reply().is_some().then(|| (std::mem::take(&mut self.trail), 0));
         let (mut once, mut per_copy) = (Vec::new(), Vec::new());
         for cleanup in std::mem::take(&mut self.own) {
             match cleanup {
@@ -217,7 +231,7 @@ impl Cleanups {
         } else {
             Some(Arc::new(Trunk { list: once, reply, parent, failed: AtomicBool::new(false) }))
         };
-        SharedCleanups { trunk, per_copy }
+        SharedCleanups { trunk, per_copy, numbers }
     }
 }
 
@@ -259,19 +273,30 @@ pub(crate) fn mention(panics: Panics) {
 pub(crate) struct SharedCleanups {
     trunk: Option<Arc<Trunk>>,
     per_copy: Vec<std::sync::Arc<dyn Fn(bool) + Send + Sync>>,
+    /// Where an answer is owed: the trail that the copies have in common, and how many have been made.
+    numbers: Option<(Trail, u32)>,
 }
 
 impl SharedCleanups {
     /// One more copy's clean-ups.
-    pub(crate) fn copy(&self) -> Cleanups {
+    pub(crate) fn copy(&mut self) -> Cleanups {
         let own = self.per_copy.iter().cloned().map(Cleanup::PerCopy).collect();
-        Cleanups { own, trunk: self.trunk.clone(), reply: None, delivered: false }
+        let trail = self.next_trail();
+        Cleanups::of_copy(own, self.trunk.clone(), trail)
+    }
+
+    fn next_trail(&mut self) -> Trail {
+        let Some((common, made)) = &mut self.numbers else { return Trail::default() };
+        let trail = common.iter().copied().chain([*made]).collect();
+        *made = made.saturating_add(1);
+        trail
     }
 
     /// The last copy's, which takes over the share held until now.
     pub(crate) fn into_last(mut self) -> Cleanups {
         let own = std::mem::take(&mut self.per_copy).into_iter().map(Cleanup::PerCopy).collect();
-        Cleanups { own, trunk: self.trunk.take(), reply: None, delivered: false }
+        let trail = self.next_trail();
+        Cleanups::of_copy(own, self.trunk.take(), trail)
     }
 
     /// Tells whom the request owes an answer what is wrong with it.
@@ -292,9 +317,8 @@ impl SharedCleanups {
 
 impl Drop for SharedCleanups {
     fn drop(&mut self) {
-        let (own, trunk) = (Vec::new(), self.trunk.take());
-        let mut last = Cleanups { own, trunk, reply: None, delivered: false };
-        last.own.extend(std::mem::take(&mut self.per_copy).into_iter().map(Cleanup::PerCopy));
+        let own = std::mem::take(&mut self.per_copy).into_iter().map(Cleanup::PerCopy).collect();
+        let mut last = Cleanups::of_copy(own, self.trunk.take(), Trail::default());
         // Nobody is left to tell of a panic but the panic hook, which has been told.
         let _ = last.finish(false);
     }

@@ -217,6 +217,11 @@ impl Envelope {
         Some(&**self.cleanups.as_ref()?.reply()?)
     }
 
+    /// Where this copy stands among all that the request became.
+    pub(crate) fn trail(&self) -> &[u32] {
+        self.cleanups.as_ref().map_or(&[], |cleanups| cleanups.trail())
+    }
+
     /// Tells whom the request owes an answer what is wrong with it.
     #[inline]
     pub(crate) fn note(&self, why: impl FnOnce() -> Unanswered) {
@@ -257,8 +262,8 @@ pub(crate) struct SharedEnvelope {
 
 impl SharedEnvelope {
     #[inline]
-    pub(crate) fn copy(&self) -> Envelope {
-        let cleanups = self.cleanups.as_ref().map(|shared| Box::new(shared.copy()));
+    pub(crate) fn copy(&mut self) -> Envelope {
+        let cleanups = self.cleanups.as_mut().map(|shared| Box::new(shared.copy()));
         Envelope { stamp: self.stamp, cleanups }
     }
 

@@ -215,7 +215,7 @@ impl<T> Broadcast<T> {
     fn put(&mut self, request: Request<T>) -> Panics {
         let Some((last, others)) = self.branches.split_last_mut() else { return Panics::NONE };
         let Request { value, envelope } = request;
-        let shared = envelope.share();
+        let mut shared = envelope.share();
         let mut panics = Panics::NONE;
         for branch in others {
             let copy = Request { value: (self.clone)(&value), envelope: shared.copy() };

@@ -49,9 +49,7 @@ const DEFAULT_WINDOW: usize = 64;
 /// let both = fan_out("both", [worker("half", 1, || |n: u64| n / 2), worker("double", 1, || |n: u64| n * 2)]);
 /// assert!(both.setup().service().start().is_err());
 /// let mut service = both.setup().service().all().start()?;
-/// let mut answer = service.call(10).expect("an answer");
-/// answer.sort_unstable();
-/// assert_eq!(answer, [5, 20]);
+/// assert_eq!(service.call(10).expect("an answer"), [5, 20]);
 /// # Ok::<(), ringtract::Error>(())
 /// ```
 #[must_use = "nothing runs until it is started"]
@@ -81,15 +79,18 @@ impl<'a, I: Send + 'static, O: Send + 'static, A: Send + 'static> Serving<'a, I,
         self.gathering(Gather::first(true))
     }
 
-    /// Every value that a request becomes, in the order in which they reach the end. If any copy was discarded or failed,
-    /// there is no answer.
+    /// Every value that a request becomes, in the order of the branches they come from, whenever they reach the end. If
+    /// any copy was discarded or failed, there is no answer.
+    ///
+    /// A branch inside a branch counts like a section in a chapter, and so do the values that a worker makes of one: all
+    /// of the first branch come before any of the second.
     ///
     /// Allocates for every call.
     pub fn all(self) -> Serving<'a, I, O, Vec<O>> {
         self.gathering(Gather::every(Quorum { least: 1, all: true }))
     }
 
-    /// Every value that a request becomes, in the order in which they reach the end, if there are `least` or more.
+    /// Every value that a request becomes, in the order of [`all`](Self::all), if there are `least` or more.
     ///
     /// Allocates for every call.
     pub fn at_least(self, least: usize) -> Serving<'a, I, O, Vec<O>> {
@@ -158,7 +159,7 @@ impl<O, A: Send + 'static> Output<O> for Answers<O, A> {
         // A worker may have exchanged the envelope for one that nobody waits for.
         let reply = envelope.reply().map(|reply| reply as &dyn Any);
         if let Some(slot) = reply.and_then(|reply| reply.downcast_ref::<Slot<A>>()) {
-            drop(slot.leave(value, self.0.add));
+            drop(slot.leave(value, envelope.trail(), self.0.add));
         }
         mention(envelope.finish(true));
     }

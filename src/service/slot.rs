@@ -13,7 +13,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::Waker;
 
-use super::gather::Quorum;
+use super::gather::{Add, Gathered, Quorum};
 use crate::contract::answer::{Answer, Unanswered};
 use crate::contract::cleanup::Cleanups;
 use crate::sync::{AtomicU8, Ordering, lock};
@@ -37,9 +37,7 @@ pub(crate) struct Slot<A> {
 }
 
 struct State<A> {
-    /// What has reached the end so far.
-    values: Option<A>,
-    count: usize,
+    gathered: Gathered<A>,
     /// What went wrong first.
     note: Option<Unanswered>,
     answer: Option<Result<A, Unanswered>>,
@@ -50,8 +48,8 @@ struct State<A> {
 
 impl<A: Send + 'static> Slot<A> {
     pub(crate) fn new(quorum: Quorum, place: Arc<Doorbell>) -> Arc<Self> {
-        let state =
-            State { values: None, count: 0, note: None, answer: None, waker: None, spare: None };
+        let gathered = Gathered::default();
+        let state = State { gathered, note: None, answer: None, waker: None, spare: None };
         Arc::new(Self {
             phase: AtomicU8::new(FREE),
             state: Mutex::new(state),
@@ -104,11 +102,9 @@ impl<A: Send + 'static> Slot<A> {
         self.enter(FREE, &mut state);
     }
 
-    /// Output: a value has reached the end. Gives it back if it is not wanted.
-    pub(crate) fn leave<O>(&self, value: O, add: fn(&mut Option<A>, O) -> Option<O>) -> Option<O> {
-        let mut state = self.lock();
-        state.count += 1;
-        add(&mut state.values, value)
+    /// Output: a copy of the request has reached the end with this value. Gives it back if it is not wanted.
+    pub(crate) fn leave<O>(&self, value: O, trail: &[u32], add: Add<O, A>) -> Option<O> {
+        add(&mut self.lock().gathered, value, trail)
     }
 
     /// Caller: the answer, once.
@@ -154,21 +150,6 @@ impl<A: Send + 'static> Slot<A> {
     }
 }
 
-impl<A> State<A> {
-    /// The answer that the values and the first note come to. Leaves neither.
-    fn judge(&mut self, quorum: Quorum) -> Result<A, Unanswered> {
-        let (values, note) = (self.values.take(), self.note.take());
-        let got = std::mem::take(&mut self.count);
-        match (values, note) {
-            (Some(values), None) if got >= quorum.least => Ok(values),
-            (Some(values), Some(_)) if got >= quorum.least && !quorum.all => Ok(values),
-            (_, Some(note)) => Err(note),
-            (Some(_), None) => Err(Unanswered::TooFew { got, least: quorum.least }),
-            (None, None) => Err(Unanswered::Dropped),
-        }
-    }
-}
-
 impl<A: Send + 'static> Answer for Slot<A> {
     fn note(&self, why: Unanswered) {
         let mut state = self.lock();
@@ -179,7 +160,8 @@ impl<A: Send + 'static> Answer for Slot<A> {
 
     fn end(&self, spare: Option<Box<Cleanups>>) {
         let mut state = self.lock();
-        let answer = state.judge(self.quorum);
+        let note = state.note.take();
+        let answer = state.gathered.judge(self.quorum, note);
         state.spare = spare;
         let (waker, unwanted) = if self.phase() == GIVEN_UP {
             self.enter(FREE, &mut state);
