@@ -1,7 +1,7 @@
 //! ringtract beside its peers: every topology under every kind of load.
 //!
 //! ```text
-//! hop, ping-pong, wake, chain, pool, parallel, fan-out, diamond, nested     topologies/mod.rs has a picture of each
+//! hop, ping-pong, call, wake, chain, pool, parallel, fan-out, diamond, nested     topologies/mod.rs has a picture of each
 //!   x  saturated, 10 k/s, 100 k/s, 1 M/s, bursts of 1, 10, 100 with pauses of 0, 1, 10 ms
 //!   x  8, 64, 256 bytes
 //!   x  a core for each thread where there are so many, 2 cores, 1 core
@@ -84,7 +84,7 @@ fn cells(have: usize) -> Vec<Cell> {
     let two = have.min(2);
     for topology in topologies::ALL.iter() {
         match topology.exercise {
-            Exercise::PingPong => {
+            Exercise::PingPong | Exercise::Call => {
                 add(topology, Load::Closed, 8, two);
                 continue;
             }
@@ -124,7 +124,7 @@ fn quick_cells(cores: usize) -> Vec<Cell> {
     let mut cells = Vec::new();
     for topology in topologies::ALL.iter() {
         match topology.exercise {
-            Exercise::PingPong => cells.push(cell(topology, Load::Closed)),
+            Exercise::PingPong | Exercise::Call => cells.push(cell(topology, Load::Closed)),
             Exercise::Wake => cells.push(cell(topology, topologies::WAKE)),
             Exercise::Flow(_) => {
                 cells.push(cell(topology, LOADS[0]));

@@ -11,6 +11,8 @@ pub enum Exercise {
     Flow(Shape),
     /// A value goes there and back between two threads.
     PingPong,
+    /// A thread calls a worker on another, and waits for its answer.
+    Call,
     /// A value goes from a thread that is awake to one that sleeps.
     Wake,
 }
@@ -20,7 +22,7 @@ impl Exercise {
     pub fn shape(&self) -> Shape {
         match self {
             Self::Flow(shape) => shape.clone(),
-            Self::PingPong => Shape::Pool(1),
+            Self::PingPong | Self::Call => Shape::Pool(1),
             Self::Wake => Shape::Serial(Vec::new()),
         }
     }
@@ -55,6 +57,7 @@ pub struct System {
     /// `None` where it cannot.
     pub flow: Option<fn(&Job) -> Outcome>,
     pub ping_pong: Option<fn(&Job) -> Outcome>,
+    pub call: Option<fn(&Job) -> Outcome>,
     pub wake: Option<fn(&Job) -> Outcome>,
     /// Whether this cell is for it.
     pub fits: fn(&Cell) -> bool,
@@ -65,6 +68,7 @@ impl System {
         match exercise {
             Exercise::Flow(_) => self.flow,
             Exercise::PingPong => self.ping_pong,
+            Exercise::Call => self.call,
             Exercise::Wake => self.wake,
         }
     }
@@ -95,7 +99,7 @@ impl Cell {
     pub fn threads(&self) -> usize {
         match &self.topology.exercise {
             Exercise::Flow(shape) => shape.workers() + 2,
-            Exercise::PingPong | Exercise::Wake => 2,
+            Exercise::PingPong | Exercise::Call | Exercise::Wake => 2,
         }
     }
 

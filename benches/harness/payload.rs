@@ -1,7 +1,9 @@
 //! What travels: one word that says everything, and as many copies of it as the payload is to be large.
 
+use std::fmt::Debug;
+
 /// A value of 8 bytes or more. Its word is a number or a due time, shifted up, and below it the stages it has passed.
-pub trait Payload: Copy + Send + Sync + Unpin + 'static {
+pub trait Payload: Copy + Debug + Send + Sync + Unpin + 'static {
     fn new(word: u64) -> Self;
 
     fn word(&self) -> u64;

@@ -19,7 +19,7 @@ use crate::harness::shape::Network;
 type Tx<P> = InTurn<Sender<P>>;
 
 /// A runtime with a thread on each core.
-fn runtime(job: &Job) -> Runtime {
+pub fn runtime(job: &Job) -> Runtime {
     let (cores, next) = (job.cores.clone(), Arc::new(AtomicUsize::new(0)));
     let builder = &mut Builder::new_multi_thread();
     let builder = builder.worker_threads(job.cores.len());

@@ -155,7 +155,7 @@ pub fn cache_line_ping_pong(job: &Job) -> Outcome {
         let ready = Barrier::new(2);
         std::thread::scope(|scope| {
             scope.spawn(|| {
-                pin(job.core(1, 2));
+                pin(job.core(0, 2));
                 ready.wait();
                 loop {
                     match take(&there) {
@@ -165,7 +165,7 @@ pub fn cache_line_ping_pong(job: &Job) -> Outcome {
                 }
             });
             let caller = scope.spawn(|| {
-                pin(job.core(0, 2));
+                pin(job.core(1, 2));
                 ready.wait();
                 let (mut pacer, mut sink) = (job.pacer(), job.sink());
                 while pacer.wait(Wait::Spin).is_some() {
@@ -188,7 +188,7 @@ pub fn ring_ping_pong<P: Payload>(job: &Job) -> Outcome {
         let ready = &Barrier::new(2);
         std::thread::scope(|scope| {
             scope.spawn(move || {
-                pin(job.core(1, 2));
+                pin(job.core(0, 2));
                 ready.wait();
                 while !(rx.is_abandoned() && rx.is_empty()) {
                     match rx.pop() {
@@ -198,7 +198,7 @@ pub fn ring_ping_pong<P: Payload>(job: &Job) -> Outcome {
                 }
             });
             let caller = scope.spawn(move || {
-                pin(job.core(0, 2));
+                pin(job.core(1, 2));
                 ready.wait();
                 let (mut pacer, mut sink) = (job.pacer(), job.sink());
                 while pacer.wait(Wait::Spin).is_some() {

@@ -3,6 +3,7 @@
 
 pub mod asynchronous;
 pub mod by_hand;
+pub mod calls;
 pub mod channels;
 pub mod disruptor;
 pub mod floor;
@@ -30,6 +31,7 @@ pub const RINGTRACT: System = System {
     ping_pong: Some(
         |job| by_payload!(job.payload, P => tract::ping_pong::<P>(job, tract::Form::DEFAULT)),
     ),
+    call: Some(|job| by_payload!(job.payload, P => calls::service::<P>(job, tract::Form::DEFAULT))),
     wake: Some(|job| by_payload!(job.payload, P => tract::wake::<P>(job, tract::Form::DEFAULT))),
     fits: |_| true,
 };
@@ -42,6 +44,7 @@ pub const RINGTRACT_SPIN: System = System {
     ping_pong: Some(
         |job| by_payload!(job.payload, P => tract::ping_pong::<P>(job, tract::Form::SPIN)),
     ),
+    call: Some(|job| by_payload!(job.payload, P => calls::service::<P>(job, tract::Form::SPIN))),
     wake: Some(|job| by_payload!(job.payload, P => tract::wake::<P>(job, tract::Form::SPIN))),
     ..RINGTRACT
 };
@@ -55,6 +58,7 @@ pub const RINGTRACT_BATCH: System = System {
         by_payload!(job.payload, P => tract::run::<P>(job, form))
     }),
     ping_pong: None,
+    call: None,
     wake: None,
     fits: |cell| !matches!(cell.load, Load::Paced(_)),
     ..RINGTRACT_SPIN
@@ -69,6 +73,7 @@ pub const RINGTRACT_METRICS: System = System {
         by_payload!(job.payload, P => tract::run::<P>(job, form))
     }),
     ping_pong: None,
+    call: None,
     wake: None,
     ..RINGTRACT_SPIN
 };
@@ -109,6 +114,7 @@ pub const BY_HAND: System = System {
     spins: true,
     flow: Some(|job| by_payload!(job.payload, P => by_hand::run::<P>(job, Wait::Spin))),
     ping_pong: None,
+    call: None,
     wake: None,
     fits: |_| true,
 };
@@ -124,6 +130,7 @@ const fn blocking<C: Channel>(name: &'static str) -> System {
         ping_pong: Some(
             |job| by_payload!(job.payload, P => channels::ping_pong::<C, P>(job, Form::Block)),
         ),
+        call: None,
         wake: Some(|job| by_payload!(job.payload, P => channels::run::<C, P>(job, Form::Block))),
         fits: |_| true,
     }
@@ -140,14 +147,21 @@ const fn spinning<C: Channel>(name: &'static str) -> System {
         ping_pong: Some(
             |job| by_payload!(job.payload, P => channels::ping_pong::<C, P>(job, Form::Spin)),
         ),
+        call: None,
         wake: Some(|job| by_payload!(job.payload, P => channels::run::<C, P>(job, Form::Spin))),
         // With fewer cores than threads nobody would.
         fits: |cell| cell.threads() <= cell.cores,
     }
 }
 
-pub const CROSSBEAM: System = blocking::<Crossbeam>("crossbeam");
-pub const CROSSBEAM_SPIN: System = spinning::<Crossbeam>("crossbeam spin");
+pub const CROSSBEAM: System = System {
+    call: Some(|job| by_payload!(job.payload, P => calls::crossbeam::<P>(job, Form::Block))),
+    ..blocking::<Crossbeam>("crossbeam")
+};
+pub const CROSSBEAM_SPIN: System = System {
+    call: Some(|job| by_payload!(job.payload, P => calls::crossbeam::<P>(job, Form::Spin))),
+    ..spinning::<Crossbeam>("crossbeam spin")
+};
 pub const KANAL: System = blocking::<Kanal>("kanal");
 pub const KANAL_SPIN: System = spinning::<Kanal>("kanal spin");
 pub const FLUME: System = blocking::<Flume>("flume");
@@ -162,8 +176,22 @@ pub const TOKIO: System = System {
     spins: false,
     flow: Some(|job| by_payload!(job.payload, P => asynchronous::run::<P>(job))),
     ping_pong: Some(|job| by_payload!(job.payload, P => asynchronous::ping_pong::<P>(job))),
+    call: Some(|job| by_payload!(job.payload, P => calls::tokio_tasks::<P>(job))),
     wake: Some(|job| by_payload!(job.payload, P => asynchronous::run::<P>(job))),
     fits: |_| true,
+};
+
+/// The channels of tokio between two threads that never give up their cores, for the sake of a fair comparison.
+pub const TOKIO_SPIN: System = System {
+    name: "tokio spin",
+    about: "its channels between two threads, spinning on try_send and try_recv",
+    spins: true,
+    flow: None,
+    ping_pong: None,
+    call: Some(|job| by_payload!(job.payload, P => calls::tokio_threads::<P>(job))),
+    wake: None,
+    fits: |cell| cell.threads() <= cell.cores,
+    ..TOKIO
 };
 
 /// Requests that are published at once where batches form.
@@ -185,6 +213,7 @@ macro_rules! disruptor {
                 let form = disruptor::Form { strategy: $strategy, wait: $wait, batch: $batch };
                 by_payload!(job.payload, P => disruptor::ping_pong::<P, _>(job, form))
             }),
+            call: None,
             wake: Some(|job| {
                 let form = disruptor::Form { strategy: $strategy, wait: $wait, batch: $batch };
                 by_payload!(job.payload, P => disruptor::run::<P, _>(job, form))
@@ -200,6 +229,7 @@ pub const DISRUPTOR_SPIN: System =
 pub const DISRUPTOR_BATCH: System = System {
     // There is never more than one under way.
     ping_pong: None,
+    call: None,
     wake: None,
     fits: |cell| cell.threads() <= cell.cores && !matches!(cell.load, Load::Paced(_)),
     ..disruptor!(
@@ -233,8 +263,10 @@ fn is_hop(cell: &Cell) -> bool {
     one_hop && cell.cores >= 2
 }
 
-fn is_hop_or_ping_pong(cell: &Cell) -> bool {
-    is_hop(cell) || cell.cores >= 2 && matches!(cell.topology.exercise, Exercise::PingPong)
+/// Whether it is that, or there and back.
+fn is_bare(cell: &Cell) -> bool {
+    let returns = matches!(cell.topology.exercise, Exercise::PingPong | Exercise::Call);
+    is_hop(cell) || cell.cores >= 2 && returns
 }
 
 pub const RING: System = System {
@@ -244,8 +276,9 @@ pub const RING: System = System {
     spins: true,
     flow: Some(|job| by_payload!(job.payload, P => floor::ring::<P>(job))),
     ping_pong: Some(|job| by_payload!(job.payload, P => floor::ring_ping_pong::<P>(job))),
+    call: Some(|job| by_payload!(job.payload, P => floor::ring_ping_pong::<P>(job))),
     wake: None,
-    fits: is_hop_or_ping_pong,
+    fits: is_bare,
 };
 
 pub const RING_CHUNKS: System = System {
@@ -253,6 +286,7 @@ pub const RING_CHUNKS: System = System {
     about: "a bare ring, read and written in chunks of up to 32",
     flow: Some(|job| by_payload!(job.payload, P => floor::ring_chunks::<P>(job))),
     ping_pong: None,
+    call: None,
     wake: None,
     fits: |cell| is_hop(cell) && !cell.load.is_timed(),
     ..RING
@@ -263,9 +297,8 @@ pub const CACHE_LINE: System = System {
     about: "a word that one core writes and another reads",
     flow: Some(floor::cache_line),
     ping_pong: Some(floor::cache_line_ping_pong),
-    fits: |cell| {
-        cell.cores >= 2 && (is_hop(cell) || matches!(cell.topology.exercise, Exercise::PingPong))
-    },
+    call: Some(floor::cache_line_ping_pong),
+    fits: is_bare,
     ..RING
 };
 
@@ -274,6 +307,7 @@ pub const HICCUPS: System = System {
     about: "no pipeline: how late a spinning thread sees that a request is due",
     flow: Some(floor::hiccups),
     ping_pong: None,
+    call: None,
     wake: None,
     fits: |cell| matches!(cell.load, Load::Paced(_)),
     ..RING
@@ -286,6 +320,7 @@ pub const UNPARK: System = System {
     spins: false,
     flow: None,
     ping_pong: None,
+    call: None,
     wake: Some(floor::unpark),
     fits: |cell| cell.cores >= 2,
     ..RING

@@ -41,7 +41,7 @@ pub enum Waits {
 }
 
 impl Waits {
-    fn idle(self) -> Idle {
+    pub fn idle(self) -> Idle {
         match self {
             Self::Spin => Idle::Spin,
             Self::Default => Idle::default(),

@@ -32,6 +32,18 @@ fn ping_pong() -> Topology {
     Topology { name: "ping-pong", exercise: Exercise::PingPong }
 }
 
+/// A thread calls a worker, which answers whoever called; the next call when there is an answer. What the answer goes
+/// through may be the caller's own, the worker is anybody's.
+///
+/// ```text
+/// [caller] ──> [worker]
+///     ^            │ to whoever called
+///     └────────────┘
+/// ```
+fn call() -> Topology {
+    Topology { name: "call", exercise: Exercise::Call }
+}
+
 /// Four stages of one worker each.
 ///
 /// ```text
@@ -115,7 +127,18 @@ pub const WAKE: Load = Load::Bursts { size: 1, pause_ms: 3 };
 
 /// All of them.
 pub static ALL: LazyLock<Vec<Topology>> = LazyLock::new(|| {
-    vec![hop(), ping_pong(), wake(), chain(), pool(), parallel(), fan_out(), diamond(), nested()]
+    vec![
+        hop(),
+        ping_pong(),
+        call(),
+        wake(),
+        chain(),
+        pool(),
+        parallel(),
+        fan_out(),
+        diamond(),
+        nested(),
+    ]
 });
 
 /// The topology of this name.
