@@ -7,15 +7,15 @@
 use std::any::Any;
 use std::fmt;
 
-use super::cleanup::Cleanups;
+use super::cleanup::Spare;
 
 /// Somebody who waits for what becomes of a request.
 pub(crate) trait Answer: Any + Send + Sync {
     /// Something is wrong with the request, or with a copy of it. The first note counts.
     fn note(&self, why: Unanswered);
 
-    /// The request has died and all its clean-ups have run. Gives back the memory it travelled with, to be used again.
-    fn end(&self, spare: Option<Box<Cleanups>>);
+    /// The request has died and all its clean-ups have run. Gives back what it travelled with, to be used again.
+    fn end(&self, spare: Option<Spare>);
 }
 
 /// Why there is no answer.

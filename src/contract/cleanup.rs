@@ -181,23 +181,12 @@ impl Cleanups {
 
     /// The request dies, and what it travelled with goes back to whom it owes an answer.
     pub(crate) fn finish_boxed(mut self: Box<Self>, success: bool) -> Panics {
-        let reply = self.reply.take();
-        let panics = self.finish(success);
-        if let Some(reply) = reply {
-            self.delivered = false;
-            reply.end(Some(self));
-        }
+        let Some(reply) = self.reply.clone() else { return self.finish(success) };
+        let mut panics = self.run_own(success);
+        release(self.trunk.take(), success, &mut panics);
+        self.delivered = false;
+        reply.end(Some(Spare(Some(self))));
         panics
-    }
-
-    /// From now on the request owes somebody an answer.
-    pub(crate) fn owe(&mut self, reply: Reply) {
-        self.reply = Some(reply);
-    }
-
-    /// Nobody is owed an answer any more, and none is told.
-    pub(crate) fn forgive(&mut self) {
-        self.reply = None;
     }
 
     /// Whom the request owes an answer.
@@ -232,6 +221,38 @@ impl Cleanups {
             Some(Arc::new(Trunk { list: once, reply, parent, failed: AtomicBool::new(false) }))
         };
         SharedCleanups { trunk, per_copy, numbers }
+    }
+}
+
+/// What a request that owed an answer travelled with, for the next one to the same. It owes nothing.
+///
+/// The reply stays in it, so that who sends again need not touch it: it is in the cache of who answered.
+pub(crate) struct Spare(Option<Box<Cleanups>>);
+
+impl Spare {
+    /// For requests that are to owe this one an answer.
+    pub(crate) fn new(reply: Reply) -> Self {
+        let mut cleanups = Box::<Cleanups>::default();
+        cleanups.reply = Some(reply);
+        Self(Some(cleanups))
+    }
+
+    /// Of a request that never got anywhere.
+    pub(crate) fn of(cleanups: Box<Cleanups>) -> Self {
+        Self(Some(cleanups))
+    }
+
+    /// From now on an answer is owed.
+    pub(crate) fn into_cleanups(mut self) -> Option<Box<Cleanups>> {
+        self.0.take()
+    }
+}
+
+impl Drop for Spare {
+    fn drop(&mut self) {
+        if let Some(cleanups) = &mut self.0 {
+            cleanups.reply = None;
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::ops::{Deref, DerefMut};
 use std::time::{Duration, Instant};
 
 use super::answer::{Answer, Unanswered};
-use super::cleanup::{Cleanup, Cleanups, Exclusive, Panics, SharedCleanups};
+use super::cleanup::{Cleanup, Cleanups, Exclusive, Panics, SharedCleanups, Spare};
 use crate::measure::clock;
 use crate::measure::trail::HOP_BITS;
 
@@ -137,7 +137,9 @@ impl Envelope {
         let (now, most) = (clock::now(), Stamp::NANOS / 2);
         let start =
             clock::reading(started).clamp(now.saturating_sub(most), now.saturating_add(most));
+        let delivered = self.stamp.is_delivered();
         self.stamp = Stamp::new(start, self.stamp.is_measured());
+        self.stamp.set_delivered(delivered);
     }
 
     /// Adds a clean-up: run exactly once when the request dies, on the thread where it dies, after those added
@@ -192,8 +194,7 @@ impl Envelope {
         self.cleanups.map_or(Panics::NONE, |cleanups| finish(cleanups, success))
     }
 
-    /// From now on the request is a user's, behind the tract: dropped, it has succeeded. Or, sent into a tract again,
-    /// it is not.
+    /// Whether the request is a user's, behind the tract: dropped, it has succeeded.
     #[inline]
     pub(crate) fn set_delivered(&mut self, delivered: bool) {
         self.stamp.set_delivered(delivered);
@@ -202,14 +203,22 @@ impl Envelope {
         }
     }
 
+    /// Sent into a tract, it is no user's any more. Touches the clean-ups only where it was.
+    #[inline]
+    pub(crate) fn set_sent(&mut self) {
+        if self.stamp.is_delivered() {
+            self.set_delivered(false);
+        }
+    }
+
     /// That of a request which owes somebody an answer.
-    pub(crate) fn owing(cleanups: Box<Cleanups>) -> Self {
-        Self { stamp: Stamp::NONE, cleanups: Some(cleanups) }
+    pub(crate) fn owing(spare: Spare) -> Self {
+        Self { stamp: Stamp::NONE, cleanups: spare.into_cleanups() }
     }
 
     /// What was given to [`owing`](Self::owing), if the request never got anywhere.
-    pub(crate) fn into_cleanups(self) -> Option<Box<Cleanups>> {
-        self.cleanups
+    pub(crate) fn into_spare(self) -> Option<Spare> {
+        self.cleanups.map(Spare::of)
     }
 
     /// Whom the request owes an answer.

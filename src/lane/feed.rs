@@ -136,7 +136,7 @@ impl<T> Feed<T> {
     /// give the request back.
     pub fn try_send(&mut self, request: impl Into<Request<T>>) -> Result<(), TrySendError<T>> {
         let mut request = request.into();
-        request.envelope.set_delivered(false);
+        request.envelope.set_sent();
         if self.hub.stamping.load(Ordering::Relaxed) && !request.envelope.stamp.has_start() {
             request.envelope.stamp = Stamp::new(clock::now(), false);
         }

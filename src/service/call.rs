@@ -4,8 +4,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use super::gather::Quorum;
-use super::slot::Slot;
+use super::seat::{Seat, Seats};
 use super::ticket::Ticket;
 use crate::contract::answer::Unanswered;
 use crate::contract::request::{Envelope, Request};
@@ -13,7 +12,6 @@ use crate::lane::feed::{Feed, TrySendError};
 use crate::run::running::Running;
 use crate::sync::lock;
 use crate::tell::report::Report;
-use crate::wait::doorbell::Doorbell;
 use crate::wait::idle::Idle;
 use crate::wait::sleeper::Sleeper;
 
@@ -61,27 +59,14 @@ pub struct Service<I, A: Send + 'static> {
     // Before the core: when that waits for the run, no handle of the feed may be left.
     feed: Feed<I>,
     core: Arc<Core>,
-    slots: Vec<Arc<Slot<A>>>,
-    /// The slot to look at first.
-    next: usize,
-    window: usize,
-    quorum: Quorum,
+    seats: Seats<A>,
     idle: Idle,
-    /// Rung when a place of the window may have come free.
-    bell: Arc<Doorbell>,
 }
 
 impl<I, A: Send + 'static> Service<I, A> {
-    pub(crate) fn new(
-        feed: Feed<I>,
-        running: Running,
-        window: usize,
-        quorum: Quorum,
-        idle: Idle,
-    ) -> Self {
+    pub(crate) fn new(feed: Feed<I>, running: Running, seats: Seats<A>, idle: Idle) -> Self {
         let core = Arc::new(Core { running: Mutex::new(Some(running)) });
-        let bell = Doorbell::new();
-        Self { feed, core, slots: Vec::new(), next: 0, window, quorum, idle, bell }
+        Self { feed, core, seats, idle }
     }
 
     /// What a thread does that waits for an answer to this handle's calls, or for a place in its window. Default: that of
@@ -114,11 +99,12 @@ impl<I, A: Send + 'static> Service<I, A> {
 
     fn call_until(&mut self, value: I, deadline: Option<Instant>) -> Result<A, CallError<I>> {
         self.wait_for_place(deadline);
-        let slot = self.send(value)?;
-        self.next = slot;
-        let slot = &self.slots[slot];
-        let answer = Sleeper::new(self.idle, slot.bell()).until(deadline, || slot.take());
-        let answer = answer.or_else(|| slot.give_up()).unwrap_or(Err(Unanswered::TimedOut));
+        let mut seat = self.send(value)?;
+        let Some(answer) = seat.wait(self.idle, deadline).or_else(|| seat.give_up()) else {
+            self.seats.rack.put_late(seat);
+            return Err(CallError::Unanswered(Unanswered::TimedOut));
+        };
+        self.seats.put(seat);
         answer.map_err(CallError::Unanswered)
     }
 
@@ -128,9 +114,8 @@ impl<I, A: Send + 'static> Service<I, A> {
     ///
     /// [`CallError::Busy`] or [`CallError::Closed`], with the value.
     pub fn submit(&mut self, value: I) -> Result<Ticket<A>, CallError<I>> {
-        let slot = self.send(value)?;
-        self.next = slot + 1;
-        Ok(Ticket::new(Arc::clone(&self.slots[slot]), self.idle))
+        let seat = self.send(value)?;
+        Ok(Ticket::new(seat, Arc::clone(&self.seats.rack), self.idle))
     }
 
     /// Calls without waiting for the answer, but where the window is full, for a place in it, no longer than `limit`. The
@@ -151,48 +136,35 @@ impl<I, A: Send + 'static> Service<I, A> {
         if self.is_settled() {
             return;
         }
-        let bell = Arc::clone(&self.bell);
+        let bell = Arc::clone(&self.seats.window.bell);
         Sleeper::new(self.idle, &bell).until(deadline, || self.is_settled().then_some(()));
     }
 
     fn is_settled(&mut self) -> bool {
-        self.free_slot().is_some() || self.is_closed()
+        self.seats.has_place() || self.is_closed()
     }
 
-    /// Sends a request; the number of the slot for its answer.
-    fn send(&mut self, value: I) -> Result<usize, CallError<I>> {
-        let Some(at) = self.free_slot() else {
+    /// Sends a request; the seat for its answer.
+    fn send(&mut self, value: I) -> Result<Seat<A>, CallError<I>> {
+        if !self.seats.has_place() {
             return Err(if self.is_closed() {
                 CallError::Closed(value)
             } else {
                 CallError::Busy(value)
             });
+        }
+        let mut seat = self.seats.take();
+        let Some(spare) = seat.open() else { return Err(CallError::Closed(value)) };
+        let request = Request { value, envelope: Envelope::owing(spare) };
+        let Err(error) = self.feed.try_send(request) else {
+            self.seats.count();
+            return Ok(seat);
         };
-        let slot = &self.slots[at];
-        let request = Request { value, envelope: Envelope::owing(slot.open()) };
-        let Err(error) = self.feed.try_send(request) else { return Ok(at) };
         let closed = matches!(error, TrySendError::Closed(_));
         let Request { value, envelope } = error.into_request();
-        slot.cancel(envelope.into_cleanups());
+        seat.cancel(envelope.into_spare());
+        self.seats.put(seat);
         Err(if closed { CallError::Closed(value) } else { CallError::Busy(value) })
-    }
-
-    /// The number of a slot for one more call, if the window has a place for it. An answer that waits to be taken takes no
-    /// place: its slot is left to its ticket.
-    fn free_slot(&mut self) -> Option<usize> {
-        let count = self.slots.len();
-        let around = (self.next..count).chain(0..self.next.min(count));
-        if let Some(free) = around.into_iter().find(|at| self.slots[*at].is_free()) {
-            return Some(free);
-        }
-        let fresh = || Slot::new(self.quorum, Arc::clone(&self.bell));
-        if count < self.window {
-            self.slots.push(fresh());
-            return Some(count);
-        }
-        let answered = self.slots.iter().position(|slot| slot.is_answered())?;
-        self.slots[answered] = fresh();
-        Some(answered)
     }
 
     /// Closes the service for all its handles: finishes what was accepted, and waits until the run is over. Calls during
@@ -202,6 +174,7 @@ impl<I, A: Send + 'static> Service<I, A> {
     /// tract it would wait for itself.
     pub fn close(&self) -> Option<Report> {
         self.feed.close();
+        self.seats.roll.call_off();
         let mut running = lock(&self.core.running);
         running.take().map(Running::wait)
     }
@@ -218,12 +191,8 @@ impl<I, A: Send + 'static> Clone for Service<I, A> {
         Self {
             feed: self.feed.clone(),
             core: Arc::clone(&self.core),
-            slots: Vec::new(),
-            next: 0,
-            window: self.window,
-            quorum: self.quorum,
+            seats: self.seats.of_another(),
             idle: self.idle,
-            bell: Doorbell::new(),
         }
     }
 }

@@ -68,19 +68,21 @@ impl<O> Gathered<Vec<O>> {
 }
 
 impl<A> Gathered<A> {
-    /// The answer that the values and the first note come to. Leaves nothing.
+    /// The answer that the values and the first note come to, and the values if they are not in it. Leaves nothing.
     pub(crate) fn judge(
         &mut self,
         quorum: Quorum,
         note: Option<Unanswered>,
-    ) -> Result<A, Unanswered> {
+    ) -> (Result<A, Unanswered>, Option<A>) {
         let Self { values, count: got, .. } = std::mem::take(self);
         match (values, note) {
-            (Some(values), None) if got >= quorum.least => Ok(values),
-            (Some(values), Some(_)) if got >= quorum.least && !quorum.all => Ok(values),
-            (_, Some(note)) => Err(note),
-            (Some(_), None) => Err(Unanswered::TooFew { got, least: quorum.least }),
-            (None, None) => Err(Unanswered::Dropped),
+            (Some(values), None) if got >= quorum.least => (Ok(values), None),
+            (Some(values), Some(_)) if got >= quorum.least && !quorum.all => (Ok(values), None),
+            (values, Some(note)) => (Err(note), values),
+            (Some(values), None) => {
+                (Err(Unanswered::TooFew { got, least: quorum.least }), Some(values))
+            }
+            (None, None) => (Err(Unanswered::Dropped), None),
         }
     }
 }

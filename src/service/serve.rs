@@ -2,10 +2,13 @@
 
 use std::any::Any;
 use std::fmt;
+use std::sync::Arc;
 
 use super::call::Service;
-use super::gather::{Gather, Quorum};
+use super::gather::{Add, Gather, Quorum};
+use super::seat::Seats;
 use super::slot::Slot;
+use super::window::Roll;
 use crate::contract::cleanup::mention;
 use crate::contract::output::Output;
 use crate::contract::request::Request;
@@ -114,10 +117,13 @@ impl<'a, I: Send + 'static, O: Send + 'static, A: Send + 'static> Serving<'a, I,
             return Err(Error::FanOutInService { path });
         }
         let (feed, input) = feed(self.window);
-        let answers = output(move || Ok::<_, BoxError>(Answers(gather)));
+        let roll = Roll::new();
+        let answers = Answers { add: gather.add, roll: Arc::clone(&roll) };
+        let answers = output(move || Ok::<_, BoxError>(answers));
         let running = self.setup.init_fed(input, answers)?.start()?;
         let idle = self.idle.unwrap_or_else(|| default_idle(running.plan().threads.len()));
-        Ok(Service::new(feed, running, self.window, gather.quorum, idle))
+        let seats = Seats::new(self.window, gather.quorum, roll);
+        Ok(Service::new(feed, running, seats, idle))
     }
 }
 
@@ -151,7 +157,10 @@ fn fan_out_in(node: &PlanNode, around: &str) -> Option<String> {
 }
 
 /// The output that leaves values with the calls they are for.
-struct Answers<O, A>(Gather<O, A>);
+struct Answers<O, A> {
+    add: Add<O, A>,
+    roll: Arc<Roll<A>>,
+}
 
 impl<O, A: Send + 'static> Output<O> for Answers<O, A> {
     fn put(&mut self, request: Request<O>) {
@@ -159,8 +168,15 @@ impl<O, A: Send + 'static> Output<O> for Answers<O, A> {
         // A worker may have exchanged the envelope for one that nobody waits for.
         let reply = envelope.reply().map(|reply| reply as &dyn Any);
         if let Some(slot) = reply.and_then(|reply| reply.downcast_ref::<Slot<A>>()) {
-            drop(slot.leave(value, envelope.trail(), self.0.add));
+            drop(slot.leave(value, envelope.trail(), self.add));
         }
         mention(envelope.finish(true));
+    }
+}
+
+impl<O, A> Drop for Answers<O, A> {
+    /// The run is over, and every request that will die has died.
+    fn drop(&mut self) {
+        self.roll.conclude();
     }
 }

@@ -7,10 +7,9 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use super::slot::Slot;
+use super::seat::{Rack, Seat};
 use crate::contract::answer::Unanswered;
 use crate::wait::idle::Idle;
-use crate::wait::sleeper::Sleeper;
 
 /// A call under way, made by [`Service::submit`](crate::Service::submit).
 ///
@@ -29,20 +28,21 @@ use crate::wait::sleeper::Sleeper;
 #[must_use = "dropped, the call is given up"]
 pub struct Ticket<A: Send + 'static> {
     /// `None` once the answer is taken.
-    slot: Option<Arc<Slot<A>>>,
+    seat: Option<Seat<A>>,
+    rack: Arc<Rack<A>>,
     idle: Idle,
 }
 
 impl<A: Send + 'static> Ticket<A> {
-    pub(crate) fn new(slot: Arc<Slot<A>>, idle: Idle) -> Self {
-        Self { slot: Some(slot), idle }
+    pub(super) fn new(seat: Seat<A>, rack: Arc<Rack<A>>, idle: Idle) -> Self {
+        Self { seat: Some(seat), rack, idle }
     }
 
     /// The answer, if it is there: the value, or why there is none. Given once; after that it is
     /// [`Unanswered::Taken`].
     pub fn try_answer(&mut self) -> Option<Result<A, Unanswered>> {
-        let Some(slot) = &self.slot else { return Some(Err(Unanswered::Taken)) };
-        let answer = slot.take();
+        let Some(seat) = &mut self.seat else { return Some(Err(Unanswered::Taken)) };
+        let answer = seat.take();
         self.taken(answer)
     }
 
@@ -61,14 +61,16 @@ impl<A: Send + 'static> Ticket<A> {
     }
 
     fn wait_until(&mut self, deadline: Option<Instant>) -> Option<Result<A, Unanswered>> {
-        let Some(slot) = &self.slot else { return Some(Err(Unanswered::Taken)) };
-        let answer = Sleeper::new(self.idle, slot.bell()).until(deadline, || slot.take());
+        let Some(seat) = &mut self.seat else { return Some(Err(Unanswered::Taken)) };
+        let answer = seat.wait(self.idle, deadline);
         self.taken(answer)
     }
 
     fn taken<T>(&mut self, answer: Option<T>) -> Option<T> {
-        if answer.is_some() {
-            self.slot = None;
+        if answer.is_some()
+            && let Some(seat) = self.seat.take()
+        {
+            self.rack.put(seat);
         }
         answer
     }
@@ -78,22 +80,24 @@ impl<A: Send + 'static> Future for Ticket<A> {
     type Output = Result<A, Unanswered>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let Some(slot) = &self.slot else { return Poll::Ready(Err(Unanswered::Taken)) };
-        let answer = slot.take_or_wake(context.waker());
+        let Some(seat) = &mut self.seat else { return Poll::Ready(Err(Unanswered::Taken)) };
+        let answer = seat.take_or_wake(context.waker());
         self.taken(answer).map_or(Poll::Pending, Poll::Ready)
     }
 }
 
 impl<A: Send + 'static> Drop for Ticket<A> {
     fn drop(&mut self) {
-        if let Some(slot) = self.slot.take() {
-            drop(slot.give_up());
+        let Some(mut seat) = self.seat.take() else { return };
+        match seat.give_up() {
+            Some(_unwanted) => self.rack.put(seat),
+            None => self.rack.put_late(seat),
         }
     }
 }
 
 impl<A: Send + 'static> fmt::Debug for Ticket<A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Ticket").field("taken", &self.slot.is_none()).finish_non_exhaustive()
+        f.debug_struct("Ticket").field("taken", &self.seat.is_none()).finish_non_exhaustive()
     }
 }
