@@ -36,7 +36,7 @@ pub enum Unanswered {
         least: usize,
     },
     /// It was dropped on the way: the run was given up or its output closed, a value's own code panicked, or a worker
-    /// threw its envelope away.
+    /// threw its envelope away. One that a worker forgot, or keeps, is told of when the run is over.
     Dropped,
     /// The time limit passed. The call is given up; what becomes of the request is not told.
     TimedOut,
