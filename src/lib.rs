@@ -126,6 +126,7 @@ pub use run::inline::Inline;
 pub use run::running::{Overdue, Ready, Running, Stopper, Viewer};
 pub use run::setup::Setup;
 pub use service::call::{CallError, Service};
+pub use service::pipelined::pipelined;
 pub use service::serve::Serving;
 pub use service::ticket::Ticket;
 pub use service::workers::{CallWorker, ServiceFactory, workers};

@@ -8,6 +8,7 @@
 
 pub(crate) mod call;
 pub(crate) mod gather;
+pub(crate) mod pipelined;
 pub(crate) mod seat;
 pub(crate) mod serve;
 pub(crate) mod slot;

@@ -24,7 +24,7 @@ impl<I: Send + 'static, O: Send + 'static> Tract<I, O> {
 /// failure or panic is a failure with the same message. The request's envelope stays outside, clean-ups and all.
 ///
 /// The workers block while they wait: where they share threads with others, mark their stage
-/// [`blocking`](crate::Tract::blocking).
+/// [`blocking`](crate::Tract::blocking). Each has one call under way; [`pipelined`](crate::pipelined) has many.
 ///
 /// ```
 /// use ringtract::{source, worker, workers};
@@ -50,25 +50,36 @@ pub struct ServiceFactory<I, A: Send + 'static> {
     service: Option<Service<I, A>>,
 }
 
-impl<I: Send + 'static, A: Send + 'static> Factory for ServiceFactory<I, A> {
-    type Product = CallWorker<I, A>;
-
-    fn make(&mut self) -> Result<CallWorker<I, A>, BoxError> {
+impl<I, A: Send + 'static> ServiceFactory<I, A> {
+    /// A handle of its service, started if there is none.
+    pub(super) fn handle(&mut self) -> Result<Service<I, A>, BoxError> {
         // One whose run was stopped from inside is of no use any more.
         let service = match self.service.take_if(|service| !service.is_closed()) {
             Some(service) => service,
             None => {
-                self.close();
+                self.shut();
                 (self.start)()?
             }
         };
-        Ok(CallWorker(self.service.insert(service).clone()))
+        Ok(self.service.insert(service).clone())
     }
 
-    fn close(&mut self) {
+    pub(super) fn shut(&mut self) {
         if let Some(service) = self.service.take() {
             service.close();
         }
+    }
+}
+
+impl<I: Send + 'static, A: Send + 'static> Factory for ServiceFactory<I, A> {
+    type Product = CallWorker<I, A>;
+
+    fn make(&mut self) -> Result<CallWorker<I, A>, BoxError> {
+        self.handle().map(CallWorker)
+    }
+
+    fn close(&mut self) {
+        self.shut();
     }
 }
 
@@ -88,8 +99,16 @@ impl<I: Send + 'static, A: Send + 'static> Worker<I> for CallWorker<I, A> {
     fn work(&mut self, value: I, _request: &mut Envelope) -> Outcome<A> {
         match self.0.call(value) {
             Ok(answer) => Outcome::Emit(answer),
-            Err(CallError::Unanswered(Unanswered::Discarded)) => Outcome::Discard,
+            Err(CallError::Unanswered(why)) => unanswered(why),
             Err(error) => Outcome::fail(error.to_string()),
         }
+    }
+}
+
+/// What becomes of a request whose call came to nothing.
+pub(super) fn unanswered<A>(why: Unanswered) -> Outcome<A> {
+    match why {
+        Unanswered::Discarded => Outcome::Discard,
+        why => Outcome::fail(why.to_string()),
     }
 }
