@@ -38,20 +38,12 @@ pub(crate) mod thread {
     }
 }
 
-/// Locks that are part of a protocol, so that a model must see them. Those that only guard data are the standard library's.
+/// Locks that are part of a protocol. Those that only guard data are the standard library's, and no model looks at them.
 pub(crate) mod locks {
-    use std::sync::PoisonError;
-
     #[cfg(loom)]
     pub(crate) use loom::sync::{Condvar, Mutex, MutexGuard};
     #[cfg(not(loom))]
     pub(crate) use std::sync::{Condvar, Mutex, MutexGuard};
-
-    /// Locks, whether or not somebody panicked while holding it.
-    #[inline]
-    pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-        mutex.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -59,5 +51,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 /// Locks, whether or not somebody panicked while holding it: user code may panic under our locks, and what
 /// they guard stays whole.
 pub(crate) fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// [`lock`] for one of the [`locks`].
+pub(crate) fn hold<T>(mutex: &locks::Mutex<T>) -> locks::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -6,6 +6,8 @@ pub mod conformance;
 pub mod owning;
 #[path = "steps.rs"]
 pub mod steps;
+#[path = "calls.rs"]
+pub mod calls;
 #[path = "waking.rs"]
 pub mod waking;
 

@@ -128,3 +128,43 @@ fn a_fan_out_ends_after_all_its_branches() {
 fn a_fan_out_serves_the_branch_that_is_left() {
     models::steps::fan_out_outlives_a_branch();
 }
+
+#[test]
+fn a_caller_who_gives_up_has_the_answer_or_never_sees_it() {
+    models::calls::answer_against_giving_up();
+}
+
+#[test]
+fn a_caller_who_leaves_while_the_answer_comes_leaves_nothing() {
+    models::calls::answer_against_leaving();
+}
+
+#[test]
+fn a_parked_caller_is_woken_by_the_answer() {
+    models::calls::parked_caller();
+}
+
+#[test]
+fn a_polled_ticket_is_answered_or_woken() {
+    models::calls::polled_ticket();
+}
+
+#[test]
+fn a_caller_parked_for_a_place_is_woken_by_the_end_of_a_call() {
+    models::calls::parked_for_a_place();
+}
+
+#[test]
+fn a_caller_parked_for_a_place_is_woken_by_a_close() {
+    models::calls::parked_while_closing();
+}
+
+#[test]
+fn a_call_beside_a_close_is_answered_or_refused() {
+    models::calls::call_against_close();
+}
+
+#[test]
+fn the_end_of_a_run_answers_for_what_never_died() {
+    models::calls::answer_against_the_end();
+}

@@ -4,16 +4,13 @@ use std::fmt;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use super::seat::{Seat, Seats};
+use super::caller::Caller;
 use super::ticket::Ticket;
 use crate::contract::answer::Unanswered;
-use crate::contract::request::{Envelope, Request};
-use crate::lane::feed::{Feed, TrySendError};
 use crate::run::running::Running;
 use crate::sync::lock;
 use crate::tell::report::Report;
 use crate::wait::idle::Idle;
-use crate::wait::sleeper::Sleeper;
 
 /// The run behind the handles of one service.
 pub(crate) struct Core {
@@ -57,16 +54,15 @@ impl Drop for Core {
 /// ```
 pub struct Service<I, A: Send + 'static> {
     // Before the core: when that waits for the run, no handle of the feed may be left.
-    feed: Feed<I>,
+    caller: Caller<I, A>,
     core: Arc<Core>,
-    seats: Seats<A>,
     idle: Idle,
 }
 
 impl<I, A: Send + 'static> Service<I, A> {
-    pub(crate) fn new(feed: Feed<I>, running: Running, seats: Seats<A>, idle: Idle) -> Self {
+    pub(crate) fn new(caller: Caller<I, A>, running: Running, idle: Idle) -> Self {
         let core = Arc::new(Core { running: Mutex::new(Some(running)) });
-        Self { feed, core, seats, idle }
+        Self { caller, core, idle }
     }
 
     /// What a thread does that waits for an answer to this handle's calls, or for a place in its window. Default: that of
@@ -98,14 +94,9 @@ impl<I, A: Send + 'static> Service<I, A> {
     }
 
     fn call_until(&mut self, value: I, deadline: Option<Instant>) -> Result<A, CallError<I>> {
-        self.wait_for_place(deadline);
-        let mut seat = self.send(value)?;
-        let Some(answer) = seat.wait(self.idle, deadline).or_else(|| seat.give_up()) else {
-            self.seats.rack.put_late(seat);
-            return Err(CallError::Unanswered(Unanswered::TimedOut));
-        };
-        self.seats.put(seat);
-        answer.map_err(CallError::Unanswered)
+        self.caller.wait_for_place(self.idle, deadline);
+        let seat = self.caller.send(value)?;
+        self.caller.answer(seat, self.idle, deadline).map_err(CallError::Unanswered)
     }
 
     /// Calls without waiting: the ticket is for the answer.
@@ -114,8 +105,8 @@ impl<I, A: Send + 'static> Service<I, A> {
     ///
     /// [`CallError::Busy`] or [`CallError::Closed`], with the value.
     pub fn submit(&mut self, value: I) -> Result<Ticket<A>, CallError<I>> {
-        let seat = self.send(value)?;
-        Ok(Ticket::new(seat, Arc::clone(&self.seats.rack), self.idle))
+        let seat = self.caller.send(value)?;
+        Ok(Ticket::new(seat, self.caller.rack(), self.idle))
     }
 
     /// Calls without waiting for the answer, but where the window is full, for a place in it, no longer than `limit`. The
@@ -127,44 +118,8 @@ impl<I, A: Send + 'static> Service<I, A> {
     ///
     /// [`CallError::Busy`] if the window was full all that time, or [`CallError::Closed`], with the value.
     pub fn submit_within(&mut self, value: I, limit: Duration) -> Result<Ticket<A>, CallError<I>> {
-        self.wait_for_place(Instant::now().checked_add(limit));
+        self.caller.wait_for_place(self.idle, Instant::now().checked_add(limit));
         self.submit(value)
-    }
-
-    /// Waits until a send would come to something.
-    fn wait_for_place(&mut self, deadline: Option<Instant>) {
-        if self.is_settled() {
-            return;
-        }
-        let bell = Arc::clone(&self.seats.window.bell);
-        Sleeper::new(self.idle, &bell).until(deadline, || self.is_settled().then_some(()));
-    }
-
-    fn is_settled(&mut self) -> bool {
-        self.seats.has_place() || self.is_closed()
-    }
-
-    /// Sends a request; the seat for its answer.
-    fn send(&mut self, value: I) -> Result<Seat<A>, CallError<I>> {
-        if !self.seats.has_place() {
-            return Err(if self.is_closed() {
-                CallError::Closed(value)
-            } else {
-                CallError::Busy(value)
-            });
-        }
-        let mut seat = self.seats.take();
-        let Some(spare) = seat.open() else { return Err(CallError::Closed(value)) };
-        let request = Request { value, envelope: Envelope::owing(spare) };
-        let Err(error) = self.feed.try_send(request) else {
-            self.seats.count();
-            return Ok(seat);
-        };
-        let closed = matches!(error, TrySendError::Closed(_));
-        let Request { value, envelope } = error.into_request();
-        seat.cancel(envelope.into_spare());
-        self.seats.put(seat);
-        Err(if closed { CallError::Closed(value) } else { CallError::Busy(value) })
     }
 
     /// Closes the service for all its handles: finishes what was accepted, and waits until the run is over. Calls during
@@ -173,27 +128,21 @@ impl<I, A: Send + 'static> Service<I, A> {
     /// Gives the report of the run to whoever closes it first; `None` after that. From a worker of the service's own
     /// tract it would wait for itself.
     pub fn close(&self) -> Option<Report> {
-        self.feed.close();
-        self.seats.roll.call_off();
+        self.caller.close();
         let mut running = lock(&self.core.running);
         running.take().map(Running::wait)
     }
 
     /// Whether calls say [`CallError::Closed`] from now on.
     pub fn is_closed(&self) -> bool {
-        self.feed.is_closed()
+        self.caller.is_closed()
     }
 }
 
 impl<I, A: Send + 'static> Clone for Service<I, A> {
     /// A handle with a lane and a window of its own.
     fn clone(&self) -> Self {
-        Self {
-            feed: self.feed.clone(),
-            core: Arc::clone(&self.core),
-            seats: self.seats.of_another(),
-            idle: self.idle,
-        }
+        Self { caller: self.caller.of_another(), core: Arc::clone(&self.core), idle: self.idle }
     }
 }
 

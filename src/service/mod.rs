@@ -7,6 +7,7 @@
 //! never dies, since a worker forgot its envelope, is answered for when the run is over.
 
 pub(crate) mod call;
+pub(crate) mod caller;
 pub(crate) mod gather;
 pub(crate) mod pipelined;
 pub(crate) mod seat;

@@ -12,7 +12,8 @@ use super::slot::{Answered, Slot};
 use super::window::{Roll, Window};
 use crate::contract::answer::{Answer, Unanswered};
 use crate::contract::cleanup::Spare;
-use crate::sync::locks::{Mutex, lock};
+use crate::sync::hold;
+use crate::sync::locks::Mutex;
 use crate::sync::ring::Consumer;
 use crate::wait::idle::Idle;
 use crate::wait::sleeper::Sleeper;
@@ -35,7 +36,7 @@ impl<A: Send + 'static> Seat<A> {
 
     /// What the request of the next call is to travel with. `None` if there is an answer that nobody asked for: the run is
     /// over.
-    pub(super) fn open(&mut self) -> Option<Spare> {
+    pub(crate) fn open(&mut self) -> Option<Spare> {
         if !self.answers.is_empty() {
             return None;
         }
@@ -53,7 +54,7 @@ impl<A: Send + 'static> Seat<A> {
 
 impl<A> Seat<A> {
     /// The answer, once.
-    pub(super) fn take(&mut self) -> Option<Taken<A>> {
+    pub(crate) fn take(&mut self) -> Option<Taken<A>> {
         let Answered { answer, spare } = self.answers.pop().ok()?;
         self.spare = spare;
         Some(answer)
@@ -68,7 +69,7 @@ impl<A> Seat<A> {
     }
 
     /// The answer, or the wish to be woken when it is there.
-    pub(super) fn take_or_wake(&mut self, waker: &Waker) -> Option<Taken<A>> {
+    pub(crate) fn take_or_wake(&mut self, waker: &Waker) -> Option<Taken<A>> {
         if let Some(answer) = self.take() {
             return Some(answer);
         }
@@ -82,7 +83,7 @@ impl<A> Seat<A> {
     }
 
     /// Does not wait any longer. Gives the answer if it was there after all.
-    pub(super) fn give_up(&mut self) -> Option<Taken<A>> {
+    pub(crate) fn give_up(&mut self) -> Option<Taken<A>> {
         let mut desk = self.slot.desk();
         let answered = self.answers.pop().ok();
         desk.given_up = answered.is_none();
@@ -118,15 +119,15 @@ struct Racked<A> {
 
 impl<A> Rack<A> {
     pub(super) fn put(&self, seat: Seat<A>) {
-        lock(&self.0).free.push(seat);
+        hold(&self.0).free.push(seat);
     }
 
     pub(super) fn put_late(&self, seat: Seat<A>) {
-        lock(&self.0).late.push(seat);
+        hold(&self.0).late.push(seat);
     }
 
     fn take(&self) -> Option<Seat<A>> {
-        let mut racked = lock(&self.0);
+        let mut racked = hold(&self.0);
         if let Some(seat) = racked.free.pop() {
             return Some(seat);
         }
@@ -152,7 +153,7 @@ pub(crate) struct Seats<A> {
 }
 
 impl<A: Send + 'static> Seats<A> {
-    pub(super) fn new(window: usize, quorum: Quorum, roll: Arc<Roll<A>>) -> Self {
+    pub(crate) fn new(window: usize, quorum: Quorum, roll: Arc<Roll<A>>) -> Self {
         let rack = Rack(Mutex::new(Racked { free: Vec::new(), late: Vec::new() }));
         Self {
             next: None,

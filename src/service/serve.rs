@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::call::Service;
+use super::caller::Caller;
 use super::gather::{Add, Gather, Quorum};
 use super::seat::Seats;
 use super::slot::Slot;
@@ -118,12 +119,12 @@ impl<'a, I: Send + 'static, O: Send + 'static, A: Send + 'static> Serving<'a, I,
         }
         let (feed, input) = feed(self.window);
         let roll = Roll::new();
-        let answers = Answers { add: gather.add, roll: Arc::clone(&roll) };
+        let answers = Answers::new(gather.add, &roll);
         let answers = output(move || Ok::<_, BoxError>(answers));
         let running = self.setup.init_fed(input, answers)?.start()?;
         let idle = self.idle.unwrap_or_else(|| default_idle(running.plan().threads.len()));
         let seats = Seats::new(self.window, gather.quorum, roll);
-        Ok(Service::new(feed, running, seats, idle))
+        Ok(Service::new(Caller::new(feed, seats), running, idle))
     }
 }
 
@@ -157,9 +158,15 @@ fn fan_out_in(node: &PlanNode, around: &str) -> Option<String> {
 }
 
 /// The output that leaves values with the calls they are for.
-struct Answers<O, A> {
+pub(crate) struct Answers<O, A> {
     add: Add<O, A>,
     roll: Arc<Roll<A>>,
+}
+
+impl<O, A> Answers<O, A> {
+    pub(crate) fn new(add: Add<O, A>, roll: &Arc<Roll<A>>) -> Self {
+        Self { add, roll: Arc::clone(roll) }
+    }
 }
 
 impl<O, A: Send + 'static> Output<O> for Answers<O, A> {

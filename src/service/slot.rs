@@ -25,7 +25,8 @@ use super::gather::{Add, Gathered, Quorum};
 use super::window::Window;
 use crate::contract::answer::{Answer, Unanswered};
 use crate::contract::cleanup::Spare;
-use crate::sync::locks::{Mutex, MutexGuard, lock};
+use crate::sync::hold;
+use crate::sync::locks::{Mutex, MutexGuard};
 use crate::sync::ring::{Consumer, Producer, PushError, RingBuffer};
 use crate::wait::doorbell::Doorbell;
 
@@ -81,7 +82,7 @@ impl<A> Slot<A> {
     }
 
     pub(super) fn desk(&self) -> MutexGuard<'_, Desk<A>> {
-        lock(&self.desk)
+        hold(&self.desk)
     }
 
     /// Output: a copy of the request has reached the end with this value. Gives it back if it is not wanted.
