@@ -27,7 +27,7 @@ use growth::Growth;
 use process::Usage;
 
 /// Longer than any cycle takes that does not hang.
-const HANGS: Duration = Duration::from_secs(60);
+const HANGS: Duration = Duration::from_secs(180);
 
 fn main() -> ExitCode {
     let options = match cli::parse(std::env::args_os().skip(1)) {
