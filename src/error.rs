@@ -101,6 +101,13 @@ pub enum Error {
         /// The path of the fan-out.
         path: String,
     },
+    /// A fault planned for what the simulated run does not have.
+    NoSuchVictim {
+        /// What was planned.
+        fault: String,
+        /// The stages there are, with the sizes of their pools.
+        stages: Vec<String>,
+    },
     /// The system gave no thread.
     Thread {
         /// The name of the thread.
@@ -184,6 +191,11 @@ impl fmt::Display for Error {
             Self::FanOutInService { path } => write!(
                 f,
                 "the fan-out `{path}` makes several values of one call: say how they make one answer, with `first`, `all` or `at_least`"
+            ),
+            Self::NoSuchVictim { fault, stages } => write!(
+                f,
+                "{fault} is planned, but the stages are {}: name one of them, and a worker that it has",
+                stages.join(", ")
             ),
             Self::Thread { name, source } => {
                 write!(f, "the system gave no thread for `{name}`: {source}; use fewer threads")

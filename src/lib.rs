@@ -57,6 +57,10 @@
 //! | info | `ledger` | `stage`, `taken`, `extra`, `emitted`, `discarded`, `failed`, `dropped`, `panics` |
 //! | info | `ended` | `ending`, `seconds`, `complete` |
 //!
+//! # Tests
+//!
+//! [`sim::check`] runs a tract under many schedules, each drawn from a seed, with virtual time and faults by plan.
+//!
 //! # Requests
 //!
 //! A value travels in an [`Envelope`] that carries its start and its clean-ups, which run exactly once when the request
@@ -74,6 +78,7 @@ mod lane;
 mod measure;
 mod run;
 mod service;
+pub mod sim;
 mod step;
 mod sync;
 mod system;
@@ -116,6 +121,7 @@ pub use error::{BoxError, Error};
 pub use lane::feed::{Feed, SendError, TrySendError};
 pub use lane::receiver::{Receiver, TryRecvError};
 pub use measure::Measure;
+pub use measure::clock::instant_now as now;
 #[doc(hidden)]
 pub use measure::clock::was_read as clock_was_read;
 pub use measure::metrics::{Metric, MetricKey, MetricsHandler, Throttled};

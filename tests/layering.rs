@@ -4,9 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// From the bottom up. `ARCHITECTURE.md` says what each is for.
-const LAYERS: [&str; 14] = [
+const LAYERS: [&str; 15] = [
     "sync", "events", "system", "measure", "wait", "error", "contract", "lane", "step", "describe",
-    "decide", "tell", "run", "service",
+    "decide", "tell", "run", "service", "sim",
 ];
 
 fn rank(layer: &str) -> Option<usize> {

@@ -17,6 +17,7 @@ use crate::lane::track::header_bytes;
 use crate::measure::Measure;
 use crate::measure::metrics::SharedHandler;
 use crate::measure::sheets::Precision;
+use crate::step::trouble::Troubles;
 use crate::system::Priority;
 use crate::wait::idle::Idle;
 
@@ -49,6 +50,7 @@ pub(crate) struct Defaults {
     /// Slow requests kept.
     pub(crate) slowest: usize,
     pub(crate) metrics: Option<SharedHandler>,
+    pub(crate) troubles: Troubles,
 }
 
 impl Defaults {

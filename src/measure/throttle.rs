@@ -49,7 +49,7 @@ impl Throttle {
 
     /// Yes once per period, counted from now. A period of 0 is [`always`](Self::always).
     pub fn every(period: Duration) -> Self {
-        Self::every_from(period, Instant::now())
+        Self::every_from(period, clock::instant_now())
     }
 
     /// Yes once per period, counted from `start`.

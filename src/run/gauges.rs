@@ -72,7 +72,7 @@ impl Gauges {
             hops: plan.longest_way().min(MOST_HOPS),
         };
         let mut counted = 0;
-        let workers = plan.stages.iter().zip(parts).map(|(stage, parts)| {
+        let workers = plan.stages.iter().zip(parts).enumerate().map(|(number, (stage, parts))| {
             let first = counted;
             counted += stage.workers;
             let last_stage = match parts.fork {
@@ -92,6 +92,7 @@ impl Gauges {
                 handler: handler.cloned(),
                 final_stage: matches!(parts.fork, Fork::Final),
                 last_stage,
+                strikes: defaults.troubles.strikes(number, worker),
                 trail: trails.clone().map(|trails| Trail::new(trails, first + worker)),
             };
             (0..stage.workers).map(gauge).collect()

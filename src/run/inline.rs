@@ -2,18 +2,20 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::books::Books;
 use super::running::{Stopper, ending, receiver_post};
 use super::spawn::thread_reports;
 use super::thread::{Recruit, Seat};
 use super::wiring::WiredStep;
-use crate::decide::plan::Plan;
+use crate::decide::plan::{Plan, WorkerPlace};
 use crate::error::Error;
-use crate::step::Turn;
+use crate::measure::clock;
+use crate::step::control::Control;
 use crate::step::post::StagePost;
-use crate::tell::report::{MemoryReport, Report};
+use crate::step::{Recall, Turn};
+use crate::tell::report::{Ending, MemoryReport, Report, Unfinished};
 use crate::wait::idle::{Idle, Waiter};
 
 /// A run on the caller's thread: it moves only inside [`turn`](Self::turn) and [`finish`](Self::finish).
@@ -39,6 +41,8 @@ use crate::wait::idle::{Idle, Waiter};
 #[must_use = "it moves only when it is given turns"]
 pub struct Inline {
     seats: Vec<Seat>,
+    /// Whose the seats are.
+    places: Vec<WorkerPlace>,
     books: Books,
     random: fastrand::Rng,
     started: Instant,
@@ -51,13 +55,15 @@ impl Inline {
     pub(crate) fn new(steps: Vec<WiredStep>, books: Books, seed: u64) -> Result<Self, Error> {
         let mut run = Self {
             seats: Vec::with_capacity(steps.len()),
+            places: Vec::with_capacity(steps.len()),
             books,
             random: fastrand::Rng::with_seed(seed),
-            started: Instant::now(),
+            started: clock::instant_now(),
         };
         for WiredStep { place, builder } in steps {
             let stage = Arc::clone(&run.books.posts[place.stage]);
             run.seats.push(Recruit { builder, stage, worker: place.worker }.build()?);
+            run.places.push(place);
         }
         Ok(run)
     }
@@ -82,35 +88,65 @@ impl Inline {
             }
             let at = self.random.usize(..self.seats.len());
             let budget = self.random.usize(1..=BUDGET);
-            moved |= self.give_turn(at, budget);
+            moved |= self.give_turn(at, budget).is_none();
         }
         if !moved {
             // The draw may have missed those that could move.
             for at in (0..self.seats.len()).rev() {
-                moved |= self.give_turn(at, 1);
+                moved |= self.give_turn(at, 1).is_none();
             }
         }
         if !moved {
-            self.seats.iter_mut().for_each(|seat| seat.step.idle());
+            self.rest();
         }
         moved
     }
 
-    fn give_turn(&mut self, at: usize, budget: usize) -> bool {
+    /// Gives the step in this seat one turn; `None` if it moved, else when it wants the next.
+    pub(crate) fn give_turn(&mut self, at: usize, budget: usize) -> Option<Recall> {
         let step = &mut self.seats[at].step;
         let turn = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| step.turn(budget)));
         match turn {
-            Ok(Turn::Moved) => true,
-            Ok(Turn::Idle(_)) => false,
+            Ok(Turn::Moved) => None,
+            Ok(Turn::Idle(recall)) => Some(recall),
             Ok(Turn::Ended) => {
-                self.seats.remove(at).leave();
-                true
+                self.vacate(at).leave();
+                None
             }
             Err(panic) => {
-                self.seats.remove(at).came_to_grief(&self.books.control, panic);
-                true
+                self.vacate(at).came_to_grief(&self.books.control, panic);
+                None
             }
         }
+    }
+
+    /// Ends the step in this seat at once.
+    pub(crate) fn abandon(&mut self, at: usize) {
+        self.vacate(at).abandon(&self.books.control);
+    }
+
+    fn vacate(&mut self, at: usize) -> Seat {
+        self.places.remove(at);
+        self.seats.remove(at)
+    }
+
+    /// There is nothing to do for anybody.
+    pub(crate) fn rest(&mut self) {
+        self.seats.iter_mut().for_each(|seat| seat.step.idle());
+    }
+
+    /// Whose the seats are that are left, in the order in which they were taken.
+    pub(crate) fn places(&self) -> &[WorkerPlace] {
+        &self.places
+    }
+
+    /// How many requests this worker has taken.
+    pub(crate) fn taken(&self, place: WorkerPlace) -> u64 {
+        self.books.tallies[place.stage][place.worker].taken.get()
+    }
+
+    pub(crate) fn control(&self) -> &Control {
+        &self.books.control
     }
 
     /// Asks the run to stop: sources and inputs end, what is in flight drains as turns are given.
@@ -135,8 +171,29 @@ impl Inline {
                 waiter.wait();
             }
         }
+        self.report(Vec::new())
+    }
+
+    /// The report as things are, with the workers that will not end.
+    pub(crate) fn report(&self, unfinished: Vec<Unfinished>) -> Report {
+        let ending = match unfinished.is_empty() {
+            true => ending(&self.books.control),
+            false => Ending::GivenUp,
+        };
         let threads = thread_reports(&self.books, &[]);
-        self.books.report(ending(&self.books.control), self.started.elapsed(), threads, Vec::new())
+        let elapsed = clock::instant_now().saturating_duration_since(self.started);
+        self.books.report(ending, elapsed, threads, unfinished)
+    }
+
+    /// The workers that have not ended, where nothing has moved for so long.
+    pub(crate) fn unfinished(&self, since: Duration) -> Vec<Unfinished> {
+        let workers = self.places.iter().map(|&WorkerPlace { stage, worker }| {
+            let tally = &self.books.tallies[stage][worker];
+            let (phase, taken) = (tally.phase(), tally.taken.get());
+            let stage = self.books.plan.stages[stage].path.clone();
+            Unfinished { stage, worker, phase, taken, since }
+        });
+        workers.collect()
     }
 
     pub(crate) fn set_memory(&mut self, memory: MemoryReport) {

@@ -22,6 +22,7 @@ use crate::measure::Measure;
 use crate::measure::metrics::{MetricsHandler, SharedHandler};
 use crate::measure::sheets::Precision;
 use crate::step::post::StagePost;
+use crate::step::trouble::Troubles;
 use crate::system::{self, Grant};
 use crate::tell::report::{MemoryReport, Report};
 use crate::wait::idle::{Idle, Waiter};
@@ -46,6 +47,7 @@ impl<I: Send + 'static, O: Send + 'static> Tract<I, O> {
                 precision: Precision::default(),
                 slowest: DEFAULT_SLOWEST,
                 metrics: None,
+                troubles: Troubles::default(),
             },
             locked: false,
         }
@@ -80,6 +82,9 @@ impl<O: Send + 'static> Tract<NoInput, O> {
         self.setup().init(output)
     }
 }
+
+/// What is planned to go wrong in a run with this plan.
+pub(crate) type TroublesFor<'a> = dyn FnMut(&Plan) -> Result<Troubles, Error> + 'a;
 
 /// How one run of a tract is to be made. Options of single stages go before these.
 ///
@@ -309,11 +314,34 @@ impl<I: Send + 'static, O: Send + 'static> Setup<'_, I, O> {
         input: Option<Arc<dyn Kit>>,
         output: Option<Arc<dyn Kit>>,
     ) -> Result<Inline, Error> {
-        let seed = self.seed().unwrap_or(0);
+        self.troubled(self.seed().unwrap_or(0), input, output, &mut |_| Ok(Troubles::default()))
+    }
+
+    /// An inline run in which the troubles happen that are planned for it.
+    pub(crate) fn simulated(
+        &self,
+        seed: u64,
+        input: Option<InputEnd<I>>,
+        output: OutputEnd<O>,
+        troubles: &mut TroublesFor<'_>,
+    ) -> Result<Inline, Error> {
+        let stamping = self.defaults.measure != Measure::Off;
+        let input = input.map(|input| input.into_kit(stamping)).transpose()?;
+        self.troubled(seed, input, output.into_kit(), troubles)
+    }
+
+    fn troubled(
+        &self,
+        seed: u64,
+        input: Option<Arc<dyn Kit>>,
+        output: Option<Arc<dyn Kit>>,
+        troubles: &mut TroublesFor<'_>,
+    ) -> Result<Inline, Error> {
         let layout = Placement::Inline { seed }.into();
-        let defaults = Defaults { layout, ..self.defaults.clone() };
+        let mut defaults = Defaults { layout, ..self.defaults.clone() };
         let blueprint = lower(&self.tract.shape, input, output, &defaults, &Machine::this());
         let inline = blueprint.and_then(|blueprint| {
+            defaults.troubles = troubles(&blueprint.plan)?;
             let (steps, books) = wire(blueprint, &defaults)?;
             let mut inline = Inline::new(steps, books, seed)?;
             inline.set_memory(self.memory());

@@ -58,6 +58,7 @@ pub(crate) fn wire(
                 tally: Arc::clone(&tallies[stage][worker]),
                 measure: defaults.measure,
                 gauge: gauges.of(stage, worker),
+                makes: defaults.troubles.makes(stage),
                 doorbell: weaver.sleepers[stage][worker].doorbell.clone(),
                 ended: false,
             };

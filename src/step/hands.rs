@@ -329,15 +329,16 @@ where
         self.taken += 1;
         // Told at each request, so that one that never comes back can be named.
         self.tally.taken.set(self.taken);
-        let measured = match &mut self.meter {
-            Some(meter) if METERED && (self.asks || envelope.stamp.is_measured()) => {
-                meter.take(envelope.stamp, self.taken, self.post)
-            }
-            _ => false,
-        };
+        let stamp = envelope.stamp;
         self.in_hand.call = Call::Work;
         // What was there is bare and owns nothing, so there is nothing to drop.
         std::mem::forget(std::mem::replace(&mut self.in_hand.envelope, envelope));
+        let measured = match &mut self.meter {
+            Some(meter) if METERED && (self.asks || stamp.is_measured()) => {
+                meter.take(stamp, self.taken, self.post)
+            }
+            _ => false,
+        };
         let outcome = self.worker.work(value, &mut self.in_hand.envelope);
         self.in_hand.call = Call::None;
         let mut envelope = std::mem::replace(&mut self.in_hand.envelope, Envelope::BARE);

@@ -4,6 +4,7 @@
 //! is divided into turns that found nothing to take and turns that found no room; what came right before a request is
 //! its In and its Out. An idle turn reads the clock once, a request that is measured twice, any other not at all.
 
+use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,6 +32,8 @@ pub(crate) struct Gauge {
     pub(crate) last_stage: bool,
     /// Where its hops are noted, where the run keeps any histograms.
     pub(crate) trail: Option<Trail>,
+    /// The requests, counted from 1, at which a simulated run has the worker panic; in order.
+    pub(crate) strikes: Arc<[u64]>,
 }
 
 pub(crate) struct Meter {
@@ -50,14 +53,17 @@ pub(crate) struct Meter {
     /// The hop before, and how long ago it was done, where it is known.
     before: Link,
     queued: Option<u64>,
+    /// The next of the strikes.
+    strike: u64,
 }
 
 impl Meter {
     /// `None` where nobody wants to know.
     pub(crate) fn new(gauge: &Gauge) -> Option<Box<Self>> {
-        if gauge.pages.is_none() && gauge.handler.is_none() {
+        if gauge.pages.is_none() && gauge.handler.is_none() && gauge.strikes.is_empty() {
             return None;
         }
+        let strike = next_after(0, &gauge.strikes);
         Some(Box::new(Self {
             gauge: gauge.clone(),
             begun: false,
@@ -71,12 +77,13 @@ impl Meter {
             stamp: Stamp::NONE,
             before: Link::default(),
             queued: None,
+            strike,
         }))
     }
 
-    /// Whether every request is to be looked at, since a handler is to be asked; otherwise those that are measured are enough.
+    /// Whether every request is to be looked at, since a handler is to be asked or a panic is planned; otherwise those that are measured are enough.
     pub(crate) fn asks_for_each(&self) -> bool {
-        self.gauge.handler.is_some()
+        self.gauge.handler.is_some() || !self.gauge.strikes.is_empty()
     }
 
     /// A turn begins, after so many requests.
@@ -116,8 +123,12 @@ impl Meter {
         self.gauge.pauses.end();
     }
 
-    /// A request is taken, the `number`th; whether it is measured.
+    /// A request is taken, the `number`th; whether it is measured. Panics where a simulated run has planned that, as the
+    /// worker would.
     pub(crate) fn take(&mut self, stamp: Stamp, number: u64, post: &Post) -> bool {
+        if number == self.strike {
+            self.strike(number);
+        }
         self.recorded = stamp.is_measured() && self.gauge.pages.is_some();
         self.wanted = match &self.gauge.handler {
             None => false,
@@ -142,6 +153,13 @@ impl Meter {
     fn hop_before(&self, stamp: Stamp) -> Option<(u64, Link)> {
         let trail = self.gauge.trail.as_ref().filter(|_| self.recorded)?;
         trail.trails().find(stamp.hop(), stamp.start())
+    }
+
+    /// Without a word of the panic hook: it was meant to happen.
+    #[cold]
+    fn strike(&mut self, number: u64) {
+        self.strike = next_after(number, &self.gauge.strikes);
+        resume_unwind(Box::new("a panic that the simulation planned"));
     }
 
     /// The request in hand has been worked on, and is `emitted` or not. At the end of a tract that is the end of it,
@@ -245,6 +263,11 @@ impl Meter {
             stamp.set_hop(trail.note(Told { start, before, taken: now, done: now, blocked: 0 }));
         }
     }
+}
+
+/// The first strike after a request; none is at no request at all.
+fn next_after(number: u64, strikes: &[u64]) -> u64 {
+    strikes.iter().copied().find(|strike| *strike > number).unwrap_or(u64::MAX)
 }
 
 /// What was decided about a request.

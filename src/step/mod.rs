@@ -12,6 +12,7 @@ pub(crate) mod meter;
 pub(crate) mod post;
 pub(crate) mod sink;
 pub(crate) mod source;
+pub(crate) mod trouble;
 pub(crate) mod work;
 
 /// What came of a turn.

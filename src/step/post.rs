@@ -9,6 +9,7 @@ use crossbeam_utils::CachePadded;
 
 use super::control::Control;
 use super::meter::{Gauge, Meter};
+use super::trouble::Makes;
 use crate::contract::cleanup::Panics;
 use crate::contract::factory::Factory;
 use crate::contract::failure::{Failure, FailureKind};
@@ -98,6 +99,8 @@ pub(crate) struct Post {
     pub(crate) tally: Arc<CachePadded<StepTally>>,
     pub(crate) measure: Measure,
     pub(crate) gauge: Gauge,
+    /// Which makes of its stage are to fail, in a simulated run.
+    pub(crate) makes: Option<Arc<Makes>>,
     /// What wakes its thread, if that parks.
     pub(crate) doorbell: Option<Arc<Doorbell>>,
     /// Whether the step has closed what it had to close.
@@ -160,7 +163,10 @@ impl Post {
 
     /// Makes the product of a factory for this step.
     pub(crate) fn make<F: Factory>(&self, factory: &FactoryCell<F>) -> Result<F::Product, Error> {
-        self.contain_making(|| factory.make())
+        self.contain_making(|| {
+            self.makes.as_ref().map_or(Ok(()), |makes| makes.next())?;
+            factory.make()
+        })
     }
 
     /// Makes an end, and attaches it to what wakes this thread.
@@ -171,6 +177,7 @@ impl Post {
     ) -> Result<F::Product, Error> {
         let waker = self.doorbell.clone().map_or_else(|| Waker::noop().clone(), Waker::from);
         self.contain_making(|| {
+            self.makes.as_ref().map_or(Ok(()), |makes| makes.next())?;
             let mut end = factory.make()?;
             attach(&mut end, &waker);
             Ok(end)

@@ -97,6 +97,7 @@ impl<P> End<P> {
             taken += 1;
             // Told at each request, so that one that never comes back can be named.
             tally.taken.set(taken);
+            call.call = Call::Put;
             let measured = match meter {
                 Some(meter) if METERED && (asks || request.envelope.stamp.is_measured()) => meter
                     .take(request.envelope.stamp, taken, post)
@@ -104,7 +105,6 @@ impl<P> End<P> {
                 _ => None,
             };
             request.envelope.set_delivered(true);
-            call.call = Call::Put;
             if request.envelope.has_cleanups() {
                 put_overheard(output, post, request);
             } else {
