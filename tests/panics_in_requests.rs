@@ -9,8 +9,8 @@ use common::deaths::{Deaths, marked};
 use common::probe::run_to;
 use common::{EVERY_WAY, MEANT, hush_meant_panics, within_a_minute};
 use ringtract::{
-    Envelope, FailureKind, NoInput, OnPanic, Outcome, Placement, Report, Tract, collect, fan_out,
-    final_output, outcome, source, worker,
+    Envelope, FailureKind, NoInput, OnPanic, Outcome, Placement, Report, Tract, Worker, collect,
+    fan_out, final_output, for_each, outcome, sim, source, worker,
 };
 
 /// Runs a test in every way, quietly, and not for ever.
@@ -198,5 +198,38 @@ fn s26_values_that_panic_when_dropped_in_a_lane_keep_no_clean_up_from_running() 
         deaths.assert_each_once(0..sent, |_| false);
         let defects = report.failures.iter().filter(|f| f.kind == FailureKind::Defect).count();
         assert_eq!(defects, 0, "{way:?}: {:?}", report.failures);
+    });
+}
+
+/// Becomes 2 values, and then breaks.
+#[derive(Default)]
+struct Broken(u64);
+
+impl Worker<u64> for Broken {
+    type Out = u64;
+
+    fn work(&mut self, _value: u64, _request: &mut Envelope) -> Outcome<u64> {
+        self.0 = 2;
+        Outcome::EmitAll
+    }
+
+    fn next(&mut self) -> Option<u64> {
+        self.0 = self.0.checked_sub(1).unwrap_or_else(|| panic!("{MEANT}broken off"));
+        Some(self.0)
+    }
+}
+
+#[test]
+fn s26_a_worker_that_broke_off_in_a_turn_of_its_own_goes_on_with_the_next_request() {
+    hush_meant_panics();
+    // Simulated, since a thread that took this for rest would be woken by its watchdog, only late.
+    sim::check(200, |case| {
+        let broken = worker("broken", 2, Broken::default);
+        let tract = source("numbers", 1, || 0..50_u64).then(broken);
+        let report = case.run(tract.setup().capacity(1), for_each(drop))?;
+        assert_balanced(&report);
+        let ledger = ledger(&report, "broken");
+        assert_eq!((ledger.emitted, ledger.failed, ledger.panics), (100, 50, 50));
+        Ok(())
     });
 }

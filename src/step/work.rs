@@ -66,13 +66,16 @@ impl<I, W: Worker<I>, F: Factory<Product = W>> Step for WorkStep<I, W, F> {
             return Turn::Idle(Recall::WhenRung);
         }
         let before = (hands.post.tally.taken.get(), hands.emitted);
+        let was_full = hands.are_full();
         if let Some(meter) = &mut hands.meter {
             meter.begin_turn(before.0);
         }
         let end = self.drain(budget);
         let Bench { hands, outlet } = &mut self.bench;
         hands.post.tally.enter(Phase::Waiting);
-        let idle = before == (hands.post.tally.taken.get(), hands.emitted);
+        // The end of a request that became several has made room for others, though none was taken or put.
+        let settled = was_full && !hands.are_full();
+        let idle = !settled && before == (hands.post.tally.taken.get(), hands.emitted);
         if !idle {
             hands.post.tally.emitted.set(hands.emitted);
             outlet.flush();
