@@ -8,7 +8,7 @@ use crate::error::Error;
 use crate::step::trouble::Troubles;
 
 /// Something that is to go wrong in a simulated run. Stages are named by their name or whole path; the ends given to a run
-/// are `input` and `output`.
+/// are `input` and `output`; where several stages have the name, their workers are counted through.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Fault {
@@ -81,6 +81,13 @@ pub(super) struct Hindrances {
     pub(super) close: Option<(usize, u64)>,
 }
 
+impl Hindrances {
+    /// Those whose worker is stalled now are over.
+    pub(super) fn end_stalls(&mut self) {
+        self.stalls.iter_mut().filter(|stall| stall.begun).for_each(|stall| stall.turns = 0);
+    }
+}
+
 #[derive(Debug)]
 pub(super) struct Stall {
     pub(super) place: WorkerPlace,
@@ -138,12 +145,18 @@ fn takes(stage: &StagePlan) -> bool {
     matches!(stage.kind, StageKind::Worker | StageKind::Output)
 }
 
-fn find(plan: &Plan, name: &str, worker: usize) -> Option<WorkerPlace> {
-    let is_meant = |stage: &&StagePlan| stage.path == name || stage.name == name;
-    let stage = plan.stages.iter().position(|stage| is_meant(&stage))?;
-    let planned = &plan.stages[stage];
-    (planned.kind != StageKind::Receiver && worker < planned.workers)
-        .then_some(WorkerPlace { stage, worker })
+/// The worker of this number in the stages of this name, counted through where several have it.
+fn find(plan: &Plan, name: &str, mut worker: usize) -> Option<WorkerPlace> {
+    for (stage, planned) in plan.stages.iter().enumerate() {
+        let is_meant = planned.path == name || planned.name == name;
+        if is_meant && planned.kind != StageKind::Receiver {
+            match worker.checked_sub(planned.workers) {
+                Some(left) => worker = left,
+                None => return Some(WorkerPlace { stage, worker }),
+            }
+        }
+    }
+    None
 }
 
 fn nobody(fault: &Fault, plan: &Plan) -> Error {

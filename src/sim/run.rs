@@ -26,6 +26,8 @@ pub struct Run {
     rests: u32,
     /// When something last moved.
     moved: u64,
+    /// Whether somebody whose turn it was had none, for a stall.
+    skipped: bool,
 }
 
 /// When idle steps want their next turn.
@@ -59,7 +61,7 @@ const FOR_EVER: u64 = 100 * 86_400 * 1_000_000_000;
 impl Run {
     pub(super) fn new(inline: Inline, order: Order, hindrances: Hindrances) -> Self {
         inline.control().start();
-        Self { inline, order, hindrances, turns: 0, rests: 0, moved: clock::now() }
+        Self { inline, order, hindrances, turns: 0, rests: 0, moved: clock::now(), skipped: false }
     }
 
     /// The plan of this run, ends included.
@@ -143,6 +145,7 @@ impl Run {
         }
         // The draw may have missed those that can move.
         let (mut due, mut moved) = (Due::default(), false);
+        self.skipped = false;
         for at in (0..self.inline.places().len()).rev() {
             match self.give(at, 1) {
                 None => moved = true,
@@ -150,9 +153,8 @@ impl Run {
             }
         }
         // Where all others wait, a stall is over.
-        let others = moved;
-        for stall in self.hindrances.stalls.iter_mut().filter(|stall| !others && stall.holds()) {
-            stall.turns = 0;
+        if !moved && self.skipped {
+            self.hindrances.end_stalls();
             moved = true;
         }
         if moved {
@@ -178,6 +180,7 @@ impl Run {
             stalled |= stall.place == place && stall.holds();
         }
         if stalled {
+            self.skipped = true;
             return Some(Recall::WhenRung);
         }
         let Hindrances { stalls, stops, close } = &mut self.hindrances;
