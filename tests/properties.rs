@@ -9,6 +9,7 @@ mod common;
 #[path = "properties/journal.rs"]
 mod journal;
 #[path = "properties/labor.rs"]
+#[allow(dead_code, reason = "what is sent into a tree is simulated")]
 mod labor;
 #[path = "properties/model.rs"]
 mod model;

@@ -3,8 +3,8 @@
 use std::sync::{Arc, OnceLock};
 
 use ringtract::{
-    BoxError, Envelope, Factory, Input, Next, NoInput, OnPanic, Outcome, Stopper, Tract, Worker,
-    fan_out, parallel, serial, source, worker,
+    BoxError, Envelope, Factory, Input, Next, NoInput, OnPanic, Outcome, Request, Stopper, Tract,
+    Worker, fan_out, parallel, serial, source, worker,
 };
 
 use super::common::{Count, MEANT};
@@ -49,7 +49,19 @@ impl Site {
     /// The sources, and then the tree.
     pub fn tract(&self, tree: &Tree) -> Tract<NoInput, u64> {
         source("source", self.supply.sources, Quarry { site: self.clone(), made: 0 })
-            .then(self.members(tree, 0))
+            .then(self.piece(tree))
+    }
+
+    /// The tree alone.
+    pub fn piece(&self, tree: &Tree) -> Tract<u64, u64> {
+        self.members(tree, 0)
+    }
+
+    /// A request that is written down, to be sent into the tree.
+    pub fn request(&self, value: u64) -> Request<u64> {
+        let mut request = Request::new(value);
+        request.envelope_mut().on_end(self.end(Place::Source, value));
+        request
     }
 
     /// The tree as a member of a parallel group: what `variant` counts differs in its pools.

@@ -121,6 +121,12 @@ impl Tree {
         }
     }
 
+    /// Gives the pools their numbers, in the order written.
+    pub fn numbered(mut self) -> Self {
+        self.number(&mut 0);
+        self
+    }
+
     fn number(&mut self, next: &mut usize) {
         match self {
             Self::Pool(pool) => {
@@ -136,7 +142,7 @@ impl Tree {
 }
 
 /// The most that one request may grow to, so that no case gets out of hand.
-const MOST_GROWTH: u64 = 40;
+pub const MOST_GROWTH: u64 = 40;
 
 /// Trees of up to four groups within each other.
 pub fn trees() -> impl Strategy<Value = Tree> {
@@ -148,12 +154,9 @@ pub fn trees() -> impl Strategy<Value = Tree> {
             vec(inner, 1..=3).prop_map(Tree::FanOut),
         ]
     });
-    nested.prop_filter("grows too much", |tree| tree.growth() <= MOST_GROWTH).prop_map(
-        |mut tree| {
-            tree.number(&mut 0);
-            tree
-        },
-    )
+    nested
+        .prop_filter("grows too much", |tree| tree.growth() <= MOST_GROWTH)
+        .prop_map(Tree::numbered)
 }
 
 fn pools() -> impl Strategy<Value = Pool> {
