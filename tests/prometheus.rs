@@ -4,9 +4,11 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
+use std::time::Duration;
+
 use ringtract::{
-    Aspect, Envelope, Measure, Outcome, Placement, Report, fan_out, final_output, outcome, source,
-    worker,
+    Aspect, Envelope, Idle, Measure, Outcome, Pace, Placement, Report, fan_out, final_output,
+    outcome, paced, source, worker,
 };
 
 /// Samples by name and labels, after every line was held against the rules of the format.
@@ -99,8 +101,10 @@ fn names_follow_the_rules_of_prometheus() {
         assert!(kind != "histogram" || name.ends_with("_seconds"), "{name} has no unit");
     }
     let kinds: Vec<&str> = parsed.kinds.values().map(String::as_str).collect();
-    for (kind, count) in [("counter", 14), ("gauge", 4), ("histogram", 6)] {
-        assert_eq!(kinds.iter().filter(|known| **known == kind).count(), count, "{kind}");
+    for (kind, count) in [("counter", 17), ("gauge", 4), ("histogram", 6)] {
+        let found = kinds.iter().filter(|known| **known == kind).count();
+        // Where no thread was ever watched, three counters are not there.
+        assert!(found == count || kind == "counter" && found + 3 == count, "{found} {kind}s");
     }
 }
 
@@ -135,6 +139,30 @@ fn counts_are_those_of_the_report() {
     assert_eq!(workers.count(), 6);
     assert_eq!(parsed.sum("ringtract_outcomes_total{stage=\"both/archive\""), 10_000.0);
     assert_eq!(parsed.get("ringtract_run_seconds"), report.elapsed.as_secs_f64());
+}
+
+#[test]
+fn threads_are_those_of_the_report_with_what_the_machine_took() {
+    // Paced, so that threads wait, and spinning, so that they are watched as they do.
+    let numbers = || paced(0..300_u64, Pace::even(2_000, Duration::from_secs(1)));
+    let tract = source("feed", 1, numbers).then(worker("half", 1, || |n: u64| n / 2));
+    let setup = tract.setup().placement(Placement::Threads(2)).measure(Measure::ALL);
+    let report = setup.idle(Idle::Spin).init(final_output()).unwrap().start().unwrap().wait();
+    let parsed = Parsed::of(&report.to_prometheus());
+    for thread in &report.threads {
+        let get =
+            |name: &str| parsed.get(&format!("ringtract_{name}{{thread=\"{}\"}}", thread.name));
+        assert_eq!(get("parks_total"), float(thread.parks));
+        assert_eq!(get("wakes_total"), float(thread.wakes));
+        assert_eq!(get("late_wakes_total"), 0.0);
+        let key = format!("ringtract_watched_seconds_total{{thread=\"{}\"}}", thread.name);
+        let watched = parsed.samples.get(&key).copied();
+        assert_eq!(watched.unwrap_or(0.0), thread.hiccups.watched.as_secs_f64());
+        if watched.is_some() {
+            assert_eq!(get("hiccups_total"), float(thread.hiccups.times.count));
+            assert_eq!(get("hiccup_seconds_total"), thread.hiccups.taken.as_secs_f64());
+        }
+    }
 }
 
 #[test]
@@ -207,6 +235,7 @@ fn scrapes_rise_and_take_nothing_from_snapshots() {
     let running = setup.init(final_output()).unwrap().start().unwrap();
     let viewer = running.viewer();
     let (mut before, mut scrapes, mut shown) = (BTreeMap::new(), 0, 0);
+    let mut watched = Duration::ZERO;
     let work = "ringtract_work_seconds_count{stage=\"both/book\"}";
     while scrapes < 20 || before.get(work).is_none_or(|count| *count < 1_000.0) {
         let parsed = Parsed::of(&viewer.to_prometheus().expect("it runs"));
@@ -218,10 +247,16 @@ fn scrapes_rise_and_take_nothing_from_snapshots() {
         before = parsed.samples;
         scrapes += 1;
         if scrapes % 3 == 0 {
-            shown += running.snapshot().histogram(2, Aspect::Work).map_or(0, |work| work.len());
+            let snapshot = running.snapshot();
+            shown += snapshot.histogram(2, Aspect::Work).map_or(0, |work| work.len());
+            watched += snapshot.hiccups.watched;
         }
     }
-    let last = running.snapshot().histogram(2, Aspect::Work).map_or(0, |work| work.len());
+    let scraped = Parsed::of(&running.to_prometheus()).sum("ringtract_watched_seconds_total");
+    let snapshot = running.snapshot();
+    let last = snapshot.histogram(2, Aspect::Work).map_or(0, |work| work.len());
+    watched += snapshot.hiccups.watched;
+    assert!(watched.as_secs_f64() >= scraped - 1e-6, "{watched:?} shown, {scraped} s scraped");
     assert!(shown + last >= 1_000, "what was scraped is in the next snapshot all the same");
     ON.store(false, SeqCst);
     let report = running.wait();

@@ -1,13 +1,13 @@
 //! The models. Each has one claim, and asserts it in every order of events that loom finds.
 
+#[path = "calls.rs"]
+pub mod calls;
 #[path = "conformance.rs"]
 pub mod conformance;
 #[path = "owning.rs"]
 pub mod owning;
 #[path = "steps.rs"]
 pub mod steps;
-#[path = "calls.rs"]
-pub mod calls;
 #[path = "waking.rs"]
 pub mod waking;
 

@@ -57,7 +57,7 @@ impl Books {
         for stage in 0..self.posts.len() {
             self.gauges.gather(stage, &mut seen, true);
         }
-        self.gauges.look_at_hiccups(&mut seen, true);
+        self.gauges.gather_hiccups(&mut seen, true);
         for (at, thread) in threads.iter_mut().enumerate() {
             thread.hiccups = self.gauges.hiccups_of(&seen, at);
         }
@@ -150,7 +150,8 @@ impl Books {
             sheets.push(new);
         }
         let verdict = verdict(&self.plan, &evidence);
-        let hiccups = self.gauges.look_at_hiccups(&mut seen, false);
+        self.gauges.gather_hiccups(&mut seen, false);
+        let hiccups = Gauges::fresh_hiccups(&mut seen);
         let slowest = self.gauges.slowest(&self.plan, sheets.iter().flatten());
         let (elapsed, plan) = (now - started, Arc::clone(&self.plan));
         Snapshot { elapsed, interval, stages, lanes, verdict, hiccups, slowest, sheets, plan }
@@ -167,17 +168,20 @@ impl Books {
             self.gauges.gather(stage, &mut seen, false);
             seconds.push(self.gauges.rising_seconds(stage, &mut seen));
         }
+        self.gauges.gather_hiccups(&mut seen, false);
         let lanes: Vec<_> = self.lanes.iter().map(|lane| self.lane_report(lane)).collect();
         let stages =
             seen.totals.iter().zip(seconds).enumerate().map(|(stage, (sheets, seconds))| {
                 let workers = self.worker_ledgers(stage);
                 StageFigures { workers, seconds, sheets: sheets.as_ref() }
             });
-        let threads = self.plan.threads.iter().zip(&self.doorbells).map(|(thread, doorbell)| {
+        let doorbells = self.plan.threads.iter().zip(&self.doorbells).enumerate();
+        let threads = doorbells.map(|(at, (thread, doorbell))| {
             let (parks, wakes, late_wakes) = doorbell
                 .as_ref()
                 .map_or((0, 0, 0), |bell| (bell.parks(), bell.wakes(), bell.late_wakes()));
-            ThreadFigures { name: &thread.name, parks, wakes, late_wakes }
+            let hiccups = self.gauges.hiccups_of(&seen, at);
+            ThreadFigures { name: &thread.name, parks, wakes, late_wakes, hiccups }
         });
         let (plan, elapsed) = (&*self.plan, started.elapsed());
         let (stages, threads) = (stages.collect(), threads.collect());

@@ -45,6 +45,9 @@ pub(crate) struct Seen {
     /// By thread: what it was watched for until the last look, and the hiccups of it.
     watched: Vec<u64>,
     hiccups: Vec<Option<HiccupSheet>>,
+    /// Of all threads together: what of these no snapshot has shown yet.
+    fresh_watched: u64,
+    fresh_hiccups: Option<HiccupSheet>,
     pub(crate) at: Option<Instant>,
 }
 
@@ -108,6 +111,8 @@ impl Gauges {
             ledgers: vec![Ledger::default(); count],
             watched: vec![0; watched],
             hiccups: vec![None; watched],
+            fresh_watched: 0,
+            fresh_hiccups: None,
             at: None,
         };
         Self { workers: workers.collect(), hiccups, format, places, seen: Mutex::new(seen) }
@@ -175,10 +180,8 @@ impl Gauges {
         self.hiccups.get(thread).map(|log| Lookout::new(Arc::clone(log)))
     }
 
-    /// The hiccups of all threads together since the last look, which are also added to their totals. `last` where the
-    /// threads may be gone.
-    pub(crate) fn look_at_hiccups(&self, seen: &mut Seen, last: bool) -> Hiccups {
-        let (mut all, mut watched) = (None, 0);
+    /// Gathers the hiccups of every thread since the last time. `last` where the threads may be gone.
+    pub(crate) fn gather_hiccups(&self, seen: &mut Seen, last: bool) {
         for (thread, log) in self.hiccups.iter().enumerate() {
             let (mut new, sheet) = (None, || HiccupSheet::new(self.format.precision));
             match last {
@@ -186,13 +189,18 @@ impl Gauges {
                 true => log.pages.drain_all(&mut new, sheet),
             }
             let so_far = log.watched.get();
-            watched += so_far - std::mem::replace(&mut seen.watched[thread], so_far);
+            seen.fresh_watched += so_far - std::mem::replace(&mut seen.watched[thread], so_far);
             if let Some(new) = new {
-                all.get_or_insert_with(sheet).add(&new);
+                seen.fresh_hiccups.get_or_insert_with(sheet).add(&new);
                 seen.hiccups[thread].get_or_insert_with(sheet).add(&new);
             }
         }
-        Hiccups::of(watched, all.as_ref())
+    }
+
+    /// The hiccups of all threads together that no snapshot has shown yet, for one that does.
+    pub(crate) fn fresh_hiccups(seen: &mut Seen) -> Hiccups {
+        let watched = std::mem::take(&mut seen.fresh_watched);
+        Hiccups::of(watched, seen.fresh_hiccups.take().as_ref())
     }
 
     /// The hiccups of a thread over the whole run, as far as they have been looked at.

@@ -10,6 +10,7 @@ use ::prometheus::proto::{
     Bucket, Counter, Gauge, Histogram, LabelPair, Metric, MetricFamily, MetricType,
 };
 
+use super::hiccups::Hiccups;
 use super::latency::{Shares, as_float};
 use super::report::{LaneReport, Ledger, Report};
 use crate::decide::plan::{MeshPlan, Plan};
@@ -37,6 +38,14 @@ pub(crate) struct ThreadFigures<'a> {
     pub(crate) parks: u64,
     pub(crate) wakes: u64,
     pub(crate) late_wakes: u64,
+    pub(crate) hiccups: Hiccups,
+}
+
+impl ThreadFigures<'_> {
+    /// Its hiccups, if it was ever watched for any.
+    fn watched(&self) -> Option<&Hiccups> {
+        (!self.hiccups.watched.is_zero()).then_some(&self.hiccups)
+    }
 }
 
 impl Report {
@@ -70,6 +79,7 @@ impl Report {
             parks: thread.parks,
             wakes: thread.wakes,
             late_wakes: thread.late_wakes,
+            hiccups: thread.hiccups,
         });
         let (plan, elapsed, lanes) = (&self.plan, self.elapsed, &self.lanes);
         let (stages, threads) = (stages.collect(), threads.collect());
@@ -214,22 +224,36 @@ impl Figures<'_> {
     }
 
     fn of_threads(&self) -> Vec<MetricFamily> {
-        let per_thread = |name, help, count: fn(&ThreadFigures<'_>) -> u64| {
-            let samples = self
-                .threads
-                .iter()
-                .map(|thread| counter(&[("thread", thread.name)], as_float(count(thread))));
+        let per_thread = |name, help, figure: fn(&ThreadFigures<'_>) -> Option<f64>| {
+            let samples = self.threads.iter().filter_map(|thread| {
+                figure(thread).map(|value| counter(&[("thread", thread.name)], value))
+            });
             family(name, help, MetricType::COUNTER, samples.collect())
         };
         vec![
-            per_thread("ringtract_parks_total", "Times a thread parked.", |thread| thread.parks),
+            per_thread("ringtract_parks_total", "Times a thread parked.", |thread| {
+                Some(as_float(thread.parks))
+            }),
             per_thread("ringtract_wakes_total", "Times somebody woke it from that.", |thread| {
-                thread.wakes
+                Some(as_float(thread.wakes))
             }),
             per_thread(
                 "ringtract_late_wakes_total",
                 "Times a thread found work though nobody had rung. Anything but 0 is a defect.",
-                |thread| thread.late_wakes,
+                |thread| Some(as_float(thread.late_wakes)),
+            ),
+            per_thread(
+                "ringtract_watched_seconds_total",
+                "How long a thread was watched for hiccups of the machine.",
+                |thread| Some(thread.watched()?.watched.as_secs_f64()),
+            ),
+            per_thread("ringtract_hiccups_total", "Hiccups while it was watched.", |thread| {
+                Some(as_float(thread.watched()?.times.count))
+            }),
+            per_thread(
+                "ringtract_hiccup_seconds_total",
+                "What the machine took from it while it was watched.",
+                |thread| Some(thread.watched()?.taken.as_secs_f64()),
             ),
         ]
     }
