@@ -93,7 +93,7 @@ impl<P> End<P> {
         let (control, tally) = (&*post.control, &**post.tally);
         let asks = meter.as_ref().is_some_and(|meter| meter.asks_for_each());
         let mut taken = tally.taken.get();
-        while let Some(mut request) = requests.next() {
+        for mut request in &mut *requests {
             taken += 1;
             // Told at each request, so that one that never comes back can be named.
             tally.taken.set(taken);
