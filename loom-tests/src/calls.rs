@@ -10,9 +10,9 @@ use loom::thread;
 use super::explore;
 use crate::contract::answer::Unanswered;
 use crate::contract::input::{Input, Next};
-use crate::contract::output::Output;
 use crate::contract::request::{Envelope, Request};
 use crate::lane::feed::{FeedInput, feed};
+use crate::lane::fork::End;
 use crate::service::call::CallError;
 use crate::service::caller::Caller;
 use crate::service::gather::Gather;
@@ -57,6 +57,11 @@ fn take(input: &mut FeedInput<Value>) -> Request<Value> {
     }
 }
 
+/// Answers the next request, which must be there.
+fn answer(answers: &Answers<Value, Value>, input: &mut FeedInput<Value>) {
+    assert!(answers.end(take(input)).is_empty(), "no clean-up panics");
+}
+
 /// The answer to a number, as far as it says anything.
 fn number(answer: Result<Value, Unanswered>) -> Result<u32, Unanswered> {
     answer.map(|(number, _)| number)
@@ -69,13 +74,13 @@ pub fn answer_against_giving_up() {
         let mut called = Called::new(1);
         let (one, two) = (called.value(1), called.value(2));
         let Ok(mut seat) = called.caller.send(one) else { unreachable!("a place") };
-        let (mut input, mut answers) = (called.input, called.answers);
+        let (mut input, answers) = (called.input, called.answers);
         let answering = thread::spawn(move || {
-            answers.put(take(&mut input));
+            answer(&answers, &mut input);
             (input, answers)
         });
         let given_up = seat.give_up();
-        let (mut input, mut answers) = answering.join().expect("answers");
+        let (mut input, answers) = answering.join().expect("answers");
         match given_up {
             Some(answer) => assert_eq!(number(answer), Ok(1)),
             None => assert!(matches!(seat.take(), Some(Err(Unanswered::TimedOut)))),
@@ -83,7 +88,7 @@ pub fn answer_against_giving_up() {
         assert!(seat.take().is_none(), "answered once");
         // A place is free, whoever has the seat.
         let Ok(mut next) = called.caller.send(two) else { unreachable!("a place") };
-        answers.put(take(&mut input));
+        answer(&answers, &mut input);
         assert_eq!(next.take().map(number), Some(Ok(2)));
         drop((seat, next));
         assert_eq!(Arc::strong_count(&called.proof), 1, "nothing is left of either");
@@ -96,8 +101,8 @@ pub fn answer_against_leaving() {
         let mut called = Called::new(1);
         let value = called.value(1);
         let Ok(seat) = called.caller.send(value) else { unreachable!("a place") };
-        let (mut input, mut answers) = (called.input, called.answers);
-        let answering = thread::spawn(move || answers.put(take(&mut input)));
+        let (mut input, answers) = (called.input, called.answers);
+        let answering = thread::spawn(move || answer(&answers, &mut input));
         drop(seat);
         answering.join().expect("answers");
         assert_eq!(Arc::strong_count(&called.proof), 1, "the answer is dropped");
@@ -109,11 +114,11 @@ pub fn parked_caller() {
     explore(|| {
         let mut called = Called::new(1);
         let value = called.value(1);
-        let (mut input, mut answers) = (called.input, called.answers);
+        let (mut input, answers) = (called.input, called.answers);
         let Ok(seat) = called.caller.send(value) else { unreachable!("a place") };
         let mut caller = called.caller;
         let calling = thread::spawn(move || caller.answer(seat, Idle::Park, None));
-        answers.put(take(&mut input));
+        answer(&answers, &mut input);
         assert_eq!(number(calling.join().expect("is answered")), Ok(1));
     });
 }
@@ -134,8 +139,8 @@ pub fn polled_ticket() {
         let mut called = Called::new(1);
         let value = called.value(1);
         let Ok(mut seat) = called.caller.send(value) else { unreachable!("a place") };
-        let (mut input, mut answers) = (called.input, called.answers);
-        let answering = thread::spawn(move || answers.put(take(&mut input)));
+        let (mut input, answers) = (called.input, called.answers);
+        let answering = thread::spawn(move || answer(&answers, &mut input));
         let flag = Arc::new(Flag(AtomicBool::new(false)));
         let polled = seat.take_or_wake(&Waker::from(Arc::clone(&flag)));
         answering.join().expect("answers");
@@ -153,13 +158,13 @@ pub fn parked_for_a_place() {
         let mut called = Called::new(1);
         let (one, two) = (called.value(1), called.value(2));
         let Ok(first) = called.caller.send(one) else { unreachable!("a place") };
-        let (mut caller, mut input, mut answers) = (called.caller, called.input, called.answers);
+        let (mut caller, mut input, answers) = (called.caller, called.input, called.answers);
         let calling = thread::spawn(move || {
             caller.wait_for_place(Idle::Park, None);
             let second = caller.send(two).ok();
             (second.is_some(), second, first)
         });
-        answers.put(take(&mut input));
+        answer(&answers, &mut input);
         let (sent, ..) = calling.join().expect("gets a place");
         assert!(sent);
     });
@@ -190,7 +195,7 @@ pub fn call_against_close() {
         let called = Called::new(1);
         let value = called.value(1);
         let closer = called.caller.of_another();
-        let (mut caller, mut input, mut answers) = (called.caller, called.input, called.answers);
+        let (mut caller, mut input, answers) = (called.caller, called.input, called.answers);
         let calling = thread::spawn(move || match caller.send(value) {
             Ok(seat) => caller.answer(seat, Idle::Park, None).map(|(number, _)| number),
             Err(CallError::Closed((number, _))) => Ok(number),
@@ -203,7 +208,7 @@ pub fn call_against_close() {
             match input.poll(&mut envelope) {
                 Next::Value(value) => {
                     let envelope = std::mem::replace(&mut envelope, Envelope::BARE);
-                    answers.put(Request { value, envelope });
+                    assert!(answers.end(Request { value, envelope }).is_empty());
                 }
                 Next::Ended => break,
                 _ => thread::yield_now(),

@@ -12,7 +12,7 @@ use crate::describe::kit::Kit;
 use crate::describe::options::Options;
 use crate::describe::shape::{Form, Shape};
 use crate::error::{Error, MAX_CAPACITY};
-use crate::lane::fork::Fork;
+use crate::lane::fork::{Ending, Fork};
 use crate::lane::track::header_bytes;
 use crate::measure::Measure;
 use crate::measure::metrics::SharedHandler;
@@ -51,12 +51,24 @@ pub(crate) struct Defaults {
     pub(crate) slowest: usize,
     pub(crate) metrics: Option<SharedHandler>,
     pub(crate) troubles: Troubles,
+    /// What is done with requests at the end, where there is no output.
+    pub(crate) ending: Option<Ending>,
 }
 
 impl Defaults {
-    /// Whether lanes keep values and envelopes apart: where nothing is measured, hardly an envelope says anything.
+    /// Whether lanes keep values and envelopes apart: where nothing is measured, hardly an envelope says anything, unless
+    /// somebody waits for every request at the end.
     pub(crate) fn split_lanes(&self) -> bool {
-        self.measure == Measure::Off
+        self.measure == Measure::Off && self.ending.is_none()
+    }
+
+    /// Where requests go that leave the tract.
+    fn exit(&self, output: Option<usize>) -> Fork {
+        match (output, &self.ending) {
+            (Some(stage), _) => Fork::Stage(stage),
+            (None, Some(ending)) => Fork::End(ending.clone()),
+            (None, None) => Fork::Final,
+        }
     }
 }
 
@@ -83,7 +95,7 @@ pub(crate) fn lower(
     }
     let output = output.map(|kit| lowering.end("output", kit));
     for exit in exits {
-        lowering.parts[exit].fork = output.map_or(Fork::Final, Fork::Stage);
+        lowering.parts[exit].fork = defaults.exit(output);
     }
     let Lowering { stages, mut parts, .. } = lowering;
     let meshes = join(&stages, &mut parts, defaults.split_lanes());

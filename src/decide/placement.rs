@@ -26,9 +26,9 @@ pub enum Placement {
     ///
     /// There are cores for as many threads as the process may run at once, by its mask and its quota of time (1.5 cores
     /// are 1 thread), less those that stages ask for. Where the process may use 4 cores or more, one that is not isolated
-    /// is left to the system. Threads of blocking stages come on top. Isolated cores are used by pinning, since the
-    /// system puts nobody there by itself; other threads are pinned if the run is
-    /// [`pinned`](crate::Setup::pinned).
+    /// is left to the system, and where the run is a service, one more to its callers. Threads of blocking stages come
+    /// on top. Isolated cores are used by pinning, since the system puts nobody there by itself; other threads are
+    /// pinned if the run is [`pinned`](crate::Setup::pinned).
     #[default]
     Auto,
     /// A thread for each worker.
@@ -102,7 +102,12 @@ pub(crate) fn place(
     };
     let mut taken = asked_for(&pinned);
     let pieces = match &defaults.layout {
-        Layout::Rule(rule) => even_pieces(&free, count(*rule, free.len(), machine, &taken)?),
+        Layout::Rule(rule) => {
+            let count = count(*rule, free.len(), machine, &taken)?;
+            // Whoever calls has a thread as well, and waits for this run on it.
+            let callers = *rule == Placement::Auto && defaults.ending.is_some();
+            even_pieces(&free, count.saturating_sub(usize::from(callers)))
+        }
         Layout::Measured(partition) => partition.pieces(stages)?,
     };
     taken.extend(asked_for(&own));

@@ -104,6 +104,7 @@ fn typed_lanes<T: 'static>(lanes: Vec<Erased>) -> Vec<LaneRx<T>> {
 fn wire_outlet<T: Send + 'static>(fork: &Fork, wires: &mut dyn Wires) -> Outlet<T> {
     match fork {
         Fork::Final => Outlet::Final,
+        Fork::End(ending) => Outlet::End(ending.typed()),
         Fork::Stage(stage) => {
             let lanes = (0..wires.size(*stage)).map(|worker| wire_lane(*stage, worker, wires));
             let lanes = lanes.collect();

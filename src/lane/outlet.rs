@@ -3,8 +3,10 @@
 //! An outlet is asked for room first ([`Outlet::ready`]), which also settles where the next request will go, and
 //! is then given the request. How one of several is chosen is told in [`route`](super::route).
 
+use std::sync::Arc;
+
 use super::Giver;
-use super::fork::Cloner;
+use super::fork::{Cloner, End};
 use super::ring_lane::LaneTx;
 use super::route::Route;
 use crate::contract::cleanup::Panics;
@@ -16,6 +18,8 @@ use crate::contract::request::Request;
 pub(crate) enum Outlet<T> {
     /// The end of the tract: requests die here, with success.
     Final,
+    /// The end of the tract as well, where this is done with requests.
+    End(Arc<dyn End<T>>),
     Lane(LaneTx<T>),
     Route(Route<T>),
     Broadcast(Broadcast<T>),
@@ -37,7 +41,7 @@ impl<T> Outlet<T> {
     #[inline(always)]
     pub(crate) fn ready(&mut self) -> bool {
         match self {
-            Self::Final => true,
+            Self::Final | Self::End(_) => true,
             Self::Lane(lane) => lane.has_room(),
             fork => fork.fork_ready(),
         }
@@ -47,7 +51,7 @@ impl<T> Outlet<T> {
     #[inline(always)]
     pub(super) fn credit(&self) -> usize {
         match self {
-            Self::Final => usize::MAX,
+            Self::Final | Self::End(_) => usize::MAX,
             Self::Lane(lane) => lane.credit(),
             Self::Route(route) => route.credit(),
             Self::Broadcast(broadcast) => {
@@ -59,7 +63,7 @@ impl<T> Outlet<T> {
     #[inline(never)]
     fn fork_ready(&mut self) -> bool {
         match self {
-            Self::Final | Self::Lane(_) => true,
+            Self::Final | Self::End(_) | Self::Lane(_) => true,
             Self::Route(route) => route.ready(),
             Self::Broadcast(broadcast) => broadcast.branches.iter_mut().all(Self::ready),
         }
@@ -68,7 +72,7 @@ impl<T> Outlet<T> {
     /// Whether everybody behind it is gone.
     pub(crate) fn is_closed(&self) -> bool {
         match self {
-            Self::Final => false,
+            Self::Final | Self::End(_) => false,
             Self::Lane(lane) => lane.is_closed(),
             Self::Route(route) => route.is_closed(),
             Self::Broadcast(broadcast) => broadcast.branches.iter().all(Self::is_closed),
@@ -120,6 +124,7 @@ impl<T> Outlet<T> {
                 drop(value);
                 envelope.finish(true)
             }
+            Self::End(end) => end.end(request),
             Self::Lane(lane) => {
                 lane.put(request);
                 Panics::NONE
@@ -131,7 +136,7 @@ impl<T> Outlet<T> {
     #[inline(never)]
     fn fork_put(&mut self, request: Request<T>) -> Panics {
         match self {
-            Self::Final | Self::Lane(_) => self.put(request),
+            Self::Final | Self::End(_) | Self::Lane(_) => self.put(request),
             Self::Route(route) => route.put(request),
             Self::Broadcast(broadcast) => broadcast.put(request),
         }
@@ -140,7 +145,7 @@ impl<T> Outlet<T> {
     /// Publishes what was put.
     pub(crate) fn flush(&mut self) {
         match self {
-            Self::Final => {}
+            Self::Final | Self::End(_) => {}
             Self::Lane(lane) => lane.flush(),
             Self::Route(route) => route.flush(),
             Self::Broadcast(broadcast) => broadcast.branches.iter_mut().for_each(Self::flush),
@@ -150,7 +155,7 @@ impl<T> Outlet<T> {
     /// Whether somebody behind it is gone whom every request put here would have to reach.
     pub(super) fn is_broken(&self) -> bool {
         match self {
-            Self::Final => false,
+            Self::Final | Self::End(_) => false,
             Self::Lane(lane) => lane.is_closed(),
             Self::Route(route) => route.is_broken(),
             Self::Broadcast(broadcast) => broadcast.branches.iter().any(Self::is_broken),
@@ -160,7 +165,7 @@ impl<T> Outlet<T> {
     /// How it would take the next request. Lanes whose consumer is gone take none, or swallow it.
     pub(super) fn vacancy(&mut self, window: usize, swallow: bool) -> Vacancy {
         match self {
-            Self::Final => Vacancy::Free,
+            Self::Final | Self::End(_) => Vacancy::Free,
             Self::Lane(lane) => {
                 let vacancy = match lane.load() {
                     0 => Vacancy::Free,
@@ -189,7 +194,7 @@ impl<T> Outlet<T> {
     /// Requests that wait behind it, where workers compete.
     pub(super) fn backlog(&self) -> usize {
         match self {
-            Self::Final => 0,
+            Self::Final | Self::End(_) => 0,
             Self::Lane(lane) => lane.load(),
             Self::Route(route) => route.backlog(),
             Self::Broadcast(broadcast) => {

@@ -9,7 +9,7 @@ impl<T> Outlet<T> {
     /// Touches every slot of every lane that it puts into. Only before the first put.
     pub(crate) fn prefault(&mut self) {
         match self {
-            Self::Final => {}
+            Self::Final | Self::End(_) => {}
             Self::Lane(lane) => match &mut lane.ring {
                 TrackTx::Whole { requests, .. } => touch(requests),
                 TrackTx::Split { values, letters, .. } => {

@@ -224,7 +224,7 @@ impl Books {
                 ));
             }
             let left = match &self.forks[number] {
-                Fork::Final => Some(emitted),
+                fork if fork.is_end() => Some(emitted),
                 fork => put(fork, number, lanes),
             };
             if stage.kind != StageKind::Output
@@ -262,7 +262,7 @@ fn busy(workers: &[Ledger], mean: u64, elapsed: Duration) -> Vec<f64> {
 /// Requests that a stage put into the lanes of a fork; `None` where branches of a fan-out got different numbers.
 fn put(fork: &Fork, from: usize, lanes: &[LaneReport]) -> Option<u64> {
     match fork {
-        Fork::Final => Some(0),
+        Fork::Final | Fork::End(_) => Some(0),
         Fork::Stage(to) => {
             let between =
                 lanes.iter().filter(|lane| (lane.from.stage, lane.to.stage) == (from, *to));

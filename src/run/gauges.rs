@@ -79,7 +79,7 @@ impl Gauges {
             let first = counted;
             counted += stage.workers;
             let last_stage = match parts.fork {
-                Fork::Final => true,
+                Fork::Final | Fork::End(_) => true,
                 Fork::Stage(to) => plan.stages[to].kind == StageKind::Receiver,
                 Fork::Route(_) | Fork::Broadcast(..) => false,
             };
@@ -93,7 +93,7 @@ impl Gauges {
                 pages: keeps.then(|| Arc::new(Pages::new(|| Sheets::new(format)))),
                 pauses: Arc::default(),
                 handler: handler.cloned(),
-                final_stage: matches!(parts.fork, Fork::Final),
+                final_stage: parts.fork.is_end(),
                 last_stage,
                 strikes: defaults.troubles.strikes(number, worker),
                 trail: trails.clone().map(|trails| Trail::new(trails, first + worker)),

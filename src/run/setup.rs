@@ -17,6 +17,7 @@ use crate::describe::kit::Kit;
 use crate::describe::tract::{NoInput, Tract};
 use crate::error::{Error, panic_message};
 use crate::events;
+use crate::lane::fork::Ending;
 use crate::lane::receiver::Receiver;
 use crate::measure::Measure;
 use crate::measure::metrics::{MetricsHandler, SharedHandler};
@@ -48,6 +49,7 @@ impl<I: Send + 'static, O: Send + 'static> Tract<I, O> {
                 slowest: DEFAULT_SLOWEST,
                 metrics: None,
                 troubles: Troubles::default(),
+                ending: None,
             },
             locked: false,
         }
@@ -299,6 +301,12 @@ impl<I: Send + 'static, O: Send + 'static> Setup<'_, I, O> {
             events::refused("memory", &"locked", reason);
         }
         memory
+    }
+
+    /// What is done with requests at the end of a run without an output.
+    pub(crate) fn ending(mut self, ending: Ending) -> Self {
+        self.defaults.ending = Some(ending);
+        self
     }
 
     /// The seed of an inline placement.

@@ -73,7 +73,7 @@ pub(crate) fn wire(
     steps.sort_by_key(|step| is_end(plan.stages[step.place.stage].kind));
 
     let lanes = weaver.lanes;
-    let forks = parts.into_iter().map(|parts| parts.fork).collect();
+    let forks = parts.into_iter().map(|parts| parts.fork.into_fact()).collect();
     let (plan, memory) = (Arc::new(plan), MemoryReport::default());
     let books = Books { plan, control, posts, tallies, gauges, doorbells, memory, lanes, forks };
     Ok((steps, books))

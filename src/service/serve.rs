@@ -10,14 +10,14 @@ use super::gather::{Add, Gather, Quorum};
 use super::seat::Seats;
 use super::slot::Slot;
 use super::window::Roll;
-use crate::contract::cleanup::mention;
-use crate::contract::output::Output;
+use crate::contract::cleanup::Panics;
 use crate::contract::request::Request;
 use crate::decide::machine::Machine;
 use crate::decide::plan::{GroupKind, PlanNode};
-use crate::describe::ends::{feed, output};
+use crate::describe::ends::{feed, final_output};
 use crate::describe::tract::Tract;
-use crate::error::{BoxError, Error};
+use crate::error::Error;
+use crate::lane::fork::{End, Ending};
 use crate::run::setup::Setup;
 use crate::wait::idle::Idle;
 
@@ -120,8 +120,8 @@ impl<'a, I: Send + 'static, O: Send + 'static, A: Send + 'static> Serving<'a, I,
         let (feed, input) = feed(self.window);
         let roll = Roll::new();
         let answers = Answers::new(gather.add, &roll);
-        let answers = output(move || Ok::<_, BoxError>(answers));
-        let running = self.setup.init_fed(input, answers)?.start()?;
+        let setup = self.setup.ending(Ending::of(answers));
+        let running = setup.init_fed(input, final_output())?.start()?;
         let idle = self.idle.unwrap_or_else(|| default_idle(running.plan().threads.len()));
         let seats = Seats::new(self.window, gather.quorum, roll);
         Ok(Service::new(Caller::new(feed, seats), running, idle))
@@ -157,7 +157,8 @@ fn fan_out_in(node: &PlanNode, around: &str) -> Option<String> {
     members.iter().find_map(|member| fan_out_in(member, &path))
 }
 
-/// The output that leaves values with the calls they are for.
+/// The end of a run that is called: leaves values with the calls they are for. The last workers have it, and drop it when
+/// they have ended.
 pub(crate) struct Answers<O, A> {
     add: Add<O, A>,
     roll: Arc<Roll<A>>,
@@ -169,15 +170,15 @@ impl<O, A> Answers<O, A> {
     }
 }
 
-impl<O, A: Send + 'static> Output<O> for Answers<O, A> {
-    fn put(&mut self, request: Request<O>) {
+impl<O: Send, A: Send + 'static> End<O> for Answers<O, A> {
+    fn end(&self, request: Request<O>) -> Panics {
         let Request { value, envelope } = request;
         // A worker may have exchanged the envelope for one that nobody waits for.
         let reply = envelope.reply().map(|reply| reply as &dyn Any);
         if let Some(slot) = reply.and_then(|reply| reply.downcast_ref::<Slot<A>>()) {
             drop(slot.leave(value, envelope.trail(), self.add));
         }
-        mention(envelope.finish(true));
+        envelope.finish(true)
     }
 }
 
