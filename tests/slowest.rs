@@ -268,9 +268,10 @@ fn a_snapshot_tells_those_of_its_interval() {
         ended.sort_unstable();
         ended.dedup();
         assert_eq!(ended.len(), shown.len(), "none is told twice");
-        // The slowest of all were shown, unless they ended after the last look.
+        // The slowest that was shown is among the slowest of all, unless as many slower ones ended after the last look.
         shown.sort_by_key(|slow| std::cmp::Reverse(slow.took));
         assert!(report.slowest[0].took >= shown[0].took);
-        assert!(report.slowest.contains(&shown[0]), "{:?}", shown[0]);
+        let all_slower = report.slowest.iter().all(|slow| slow.took >= shown[0].took);
+        assert!(report.slowest.contains(&shown[0]) || all_slower, "{:?}", shown[0]);
     });
 }
