@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use common::{EVERY_WAY, within_a_minute};
 use ringtract::{
     Aspect, Idle, Layout, Measure, NoInput, OutputEnd, Pace, Paced, Placement, Report, Request,
-    Setup, Tract, for_each, input, output, paced, source, worker,
+    Setup, Tract, for_each, input, output, paced, sim, source, worker,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -187,5 +187,32 @@ fn a_schedule_can_be_left_out() {
         let report = tract.setup().measure(Measure::ALL).run(drop).expect("starts");
         assert_eq!(report.stages[0].ledger.emitted, 1_000);
         assert!(report.histogram(0, Aspect::Age).is_none(), "nothing was intended");
+    });
+}
+
+#[test]
+fn in_simulated_time_every_request_is_given_when_it_is_due() {
+    within_a_minute(|| {
+        const HOUR: Duration = Duration::from_secs(3_600);
+        sim::check(20, |case| {
+            let seed = case.draw(0..=1_000);
+            let count = case.draw(2..=60);
+            let hourly = source("hourly", 1, move || paced(0..count, Pace::even(1, HOUR)));
+            let random = source("random", 1, move || paced(0..count, Pace::poisson(1, HOUR, seed)));
+            for tract in [hourly, random] {
+                let tract = tract.then(worker("same", 1, || |n: u64| n));
+                let before = ringtract::now();
+                let report = case.run(tract.setup().measure(Measure::ALL), for_each(drop))?;
+                assert!(report.is_complete(), "{report}");
+                assert_eq!(report.stages[0].ledger.emitted, count);
+                let late = report.stages[0].times.age;
+                assert_eq!((late.count, late.max), (count, 0), "{report}");
+                if report.stages[0].path == "hourly" {
+                    let hours = u32::try_from(count - 1).expect("few");
+                    assert_eq!(ringtract::now() - before, hours * HOUR);
+                }
+            }
+            Ok(())
+        });
     });
 }
