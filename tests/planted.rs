@@ -36,18 +36,18 @@ const BUGS: [Bug; 6] = [
         name: "a clean-up of the last copy runs twice",
         file: "src/contract/cleanup.rs",
         edits: &[(
-            "let own = std::mem::take(&mut self.per_copy).into_iter()",
-            "let own = self.per_copy.clone().into_iter()",
+            "let own = std::mem::take(&mut self.per_copy).into_iter().map(Cleanup::PerCopy).collect();\n        let trail",
+            "let own = self.per_copy.iter().cloned().map(Cleanup::PerCopy).collect();\n        let trail",
         )],
     },
     Bug {
         name: "a discarded request is not counted",
-        file: "src/step/work.rs",
+        file: "src/step/hands.rs",
         edits: &[("self.post.tally.discarded.add(1);", "")],
     },
     Bug {
         name: "a failed request counts as held for ever",
-        file: "src/step/work.rs",
+        file: "src/step/hands.rs",
         edits: &[(
             "let panics = envelope.finish(false);\n        self.post.cleanup_panics(panics);\n        self.let_go();",
             "let panics = envelope.finish(false);\n        self.post.cleanup_panics(panics);",
@@ -65,7 +65,7 @@ const BUGS: [Bug; 6] = [
     Bug {
         name: "the end of a request of several is taken for rest",
         file: "src/step/work.rs",
-        edits: &[("let settled = pending && bench.pending.is_none();", "let settled = false;")],
+        edits: &[("let settled = was_full && !hands.are_full();", "let settled = false;")],
     },
 ];
 
