@@ -1,4 +1,5 @@
-//! Random topologies under every way to run, against a sequential model of them.
+//! Random topologies under every way to run, against a sequential model of them. In half of the cases sources, workers and
+//! outputs dawdle now and then, at random.
 //!
 //! `PROPTEST_CASES` sets the number of cases. A failing case is shown with its topology and seed, and is tried
 //! first from then on: it is kept in `properties.regressions`.
@@ -22,11 +23,11 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, FileFailurePersistence, TestCaseResult, TestRunner};
-use ringtract::{Ending, Error, NoInput, OutputEnd, Placement, Running, Setup, for_each};
+use ringtract::{BoxError, Ending, Error, NoInput, OutputEnd, Placement, Running, Setup, output};
 
 use common::{hush_meant_panics, within_a_minute};
 use journal::{Event, made};
-use labor::{Brake, Site, Supply};
+use labor::{Brake, Sink, Site, Supply};
 use tree::{Mark, Pool, Tree, Work, trees};
 
 /// A topology and how to run it.
@@ -39,16 +40,18 @@ struct Case {
     capacity: usize,
     /// Seed of the inline run.
     seed: u64,
+    /// Whether everybody dawdles now and then.
+    jitter: bool,
 }
 
 /// The most values that the requests of a case may grow to, or about that.
 const MOST_VALUES: u64 = 4_000;
 
 fn cases() -> impl Strategy<Value = Case> {
-    (trees(), 1..=3_usize, 0..=200_u64, 1..=64_usize, any::<u64>()).prop_map(
-        |(tree, sources, requests, capacity, seed)| {
+    (trees(), 1..=3_usize, 0..=200_u64, 1..=64_usize, any::<u64>(), any::<bool>()).prop_map(
+        |(tree, sources, requests, capacity, seed, jitter)| {
             let requests = requests.min(MOST_VALUES / tree.growth());
-            Case { tree, sources, requests, capacity, seed }
+            Case { tree, sources, requests, capacity, seed, jitter }
         },
     )
 }
@@ -85,13 +88,17 @@ impl Case {
 
     fn site(&self) -> Site {
         let &Self { sources, requests, .. } = self;
-        Site::new(Supply { sources, requests, brake: None })
+        self.dawdling(Site::new(Supply { sources, requests, brake: None }))
+    }
+
+    fn dawdling(&self, site: Site) -> Site {
+        Site { jitter: self.jitter, ..site }
     }
 
     /// Where sources do not end by themselves.
     fn endless_site(&self) -> Site {
         let &Self { sources, .. } = self;
-        Site::new(Supply { sources, requests: u64::MAX, brake: None })
+        self.dawdling(Site::new(Supply { sources, requests: u64::MAX, brake: None }))
     }
 
     /// Where sources do not end by themselves, but ask for a stop when the numbers have come to `requests`.
@@ -99,13 +106,14 @@ impl Case {
         let &Self { sources, requests, .. } = self;
         let brake = Arc::new(Brake { at: requests, stopper: OnceLock::new() });
         let braked = Some(Arc::clone(&brake));
-        (Site::new(Supply { sources, requests: u64::MAX, brake: braked }), brake)
+        let supply = Supply { sources, requests: u64::MAX, brake: braked };
+        (self.dawdling(Site::new(supply)), brake)
     }
 }
 
 fn sink(site: &Site) -> OutputEnd<u64> {
-    let journal = site.journal.clone();
-    for_each(move |value| journal.note(Event::Delivered { value }))
+    let site = site.clone();
+    output(move || Ok::<_, BoxError>(Sink(site)))
 }
 
 #[test]
@@ -114,12 +122,15 @@ fn every_run_comes_to_what_the_model_says() {
         for way in case.every_way() {
             let site = case.site();
             let tract = site.tract(&case.tree);
-            let journal = site.journal.clone();
+            let sink = site.clone();
             let report = tract
                 .setup()
                 .placement(way)
                 .capacity(case.capacity)
-                .run(|value| journal.note(Event::Delivered { value }))
+                .run(|value| {
+                    sink.dawdle();
+                    sink.journal.note(Event::Delivered { value });
+                })
                 .map_err(refused)?;
             let requests: Vec<u64> = (0..case.requests).collect();
             prop_assert_eq!(made(&site.journal.events()), requests, "{:?}", way);
@@ -216,7 +227,7 @@ fn different_seeds_give_different_orders() {
         Tree::Pool(Pool { number, workers: 2, capacity: 4, batch: 1, work, mark, salt: 0 })
     };
     let tree = Tree::Serial(vec![pool(0), Tree::FanOut(vec![pool(1), pool(2)])]);
-    let case = Case { tree, sources: 2, requests: 20, capacity: 4, seed: 0 };
+    let case = Case { tree, sources: 2, requests: 20, capacity: 4, seed: 0, jitter: false };
     let orders: HashSet<_> = (0..10)
         .map(|seed| format!("{:?}", inline_events(&case, seed).expect("a plain run")))
         .collect();
@@ -225,7 +236,8 @@ fn different_seeds_give_different_orders() {
 
 /// Every event of an inline run, as it happened.
 fn inline_events(case: &Case, seed: u64) -> Result<Vec<Event>, TestCaseError> {
-    let site = case.site();
+    // An output that has no room at random would make an order of its own.
+    let site = Site { jitter: false, ..case.site() };
     let tract = site.tract(&case.tree);
     let setup = tract.setup().placement(Placement::Inline { seed }).capacity(case.capacity);
     setup.init_inline(sink(&site)).map_err(refused)?.finish();

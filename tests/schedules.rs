@@ -20,11 +20,11 @@ use std::time::Instant;
 
 use proptest::test_runner::TestCaseError;
 use ringtract::sim::{self, Case, Fault, Run, SimError};
-use ringtract::{BoxError, Ending, Error, OutputEnd, Report, TrySendError, feed, for_each};
+use ringtract::{BoxError, Ending, Error, OutputEnd, Report, TrySendError, feed, output};
 
 use common::hush_meant_panics;
 use journal::{Event, made};
-use labor::{Site, Supply};
+use labor::{Sink, Site, Supply};
 use tree::{MOST_GROWTH, Mark, Pool, Tree, Work};
 
 /// Seeds of each property, unless `RINGTRACT_SEEDS` says otherwise.
@@ -111,8 +111,8 @@ impl Drawn {
     }
 
     fn sink(&self) -> OutputEnd<u64> {
-        let journal = self.site.journal.clone();
-        for_each(move |value| journal.note(Event::Delivered { value }))
+        let site = self.site.clone();
+        output(move || Ok::<_, BoxError>(Sink(site)))
     }
 
     fn start(&self, case: &mut Case) -> Result<Run, Error> {

@@ -1,10 +1,11 @@
 //! From a tree to a tract whose sources and workers write down what they do.
 
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use ringtract::{
-    BoxError, Envelope, Factory, Input, Next, NoInput, OnPanic, Outcome, Request, Stopper, Tract,
-    Worker, fan_out, parallel, serial, source, worker,
+    BoxError, Envelope, Factory, Input, Next, NoInput, OnPanic, Outcome, Output, Request, Room,
+    Stopper, Tract, Worker, fan_out, parallel, serial, source, worker,
 };
 
 use super::common::{Count, MEANT};
@@ -17,6 +18,8 @@ pub struct Site {
     pub journal: Journal,
     pub staff: Staff,
     pub supply: Supply,
+    /// Whether everybody dawdles now and then.
+    pub jitter: bool,
 }
 
 /// Sources and workers made and closed.
@@ -43,7 +46,21 @@ pub struct Brake {
 
 impl Site {
     pub fn new(supply: Supply) -> Self {
-        Self { journal: Journal::default(), staff: Staff::default(), supply }
+        Self { journal: Journal::default(), staff: Staff::default(), supply, jitter: false }
+    }
+
+    /// Yields, spins or sleeps for a moment, in a fifth of the cases, so that threads come together otherwise than they do by
+    /// themselves.
+    pub fn dawdle(&self) {
+        if !self.jitter {
+            return;
+        }
+        match fastrand::u8(..) {
+            0..20 => std::thread::yield_now(),
+            20..40 => (0..fastrand::u32(..2_000)).for_each(|_| std::hint::spin_loop()),
+            40..44 => std::thread::sleep(Duration::from_micros(fastrand::u64(..100))),
+            _ => {}
+        }
     }
 
     /// The sources, and then the tree.
@@ -121,6 +138,7 @@ impl Input for Numbers {
     fn poll(&mut self, request: &mut Envelope) -> Next<u64> {
         let Supply { sources, requests, brake } = &self.site.supply;
         let value = self.next;
+        self.site.dawdle();
         if value >= *requests {
             return Next::Ended;
         }
@@ -149,6 +167,24 @@ impl Site {
     }
 }
 
+/// An output that writes down what it gets; where everybody dawdles, it has no room now and then.
+pub struct Sink(pub Site);
+
+impl Output<u64> for Sink {
+    fn room(&mut self) -> Room {
+        match fastrand::u8(..) {
+            0..10 if self.0.jitter => Room::Full,
+            10..20 if self.0.jitter => Room::Absent,
+            _ => Room::Free,
+        }
+    }
+
+    fn put(&mut self, request: Request<u64>) {
+        self.0.dawdle();
+        self.0.journal.note(Event::Delivered { value: *request });
+    }
+}
+
 /// A worker of a pool.
 struct Laborer {
     site: Site,
@@ -170,6 +206,7 @@ impl Worker<u64> for Laborer {
 
     fn work(&mut self, value: u64, request: &mut Envelope) -> Outcome<u64> {
         let number = self.pool.number;
+        self.site.dawdle();
         self.site.journal.note(Event::Taken { pool: number, value });
         let end = self.site.end(Place::Pool(number), value);
         match self.pool.mark {
@@ -190,6 +227,7 @@ impl Worker<u64> for Laborer {
     }
 
     fn next(&mut self) -> Option<u64> {
+        self.site.dawdle();
         let value = self.left.next();
         assert!(value.is_some() || !self.breaks, "{MEANT}broken off");
         value
