@@ -389,3 +389,74 @@ fn check(plan: &Plan, machine: &Machine, placement: Placement) {
         assert!(free.count() <= room, "{machine}: {plan}");
     }
 }
+
+/// The files of a system are text that others write: whatever they say, a machine comes of it.
+mod texts {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+
+    use super::{MadeUp, ids};
+
+    /// A list as Linux writes it: `0-3,8,10-11`.
+    fn listed(cores: &BTreeSet<usize>) -> String {
+        let mut ranges: Vec<(usize, usize)> = Vec::new();
+        for &core in cores {
+            match ranges.last_mut() {
+                Some((_, last)) if *last + 1 == core => *last = core,
+                _ => ranges.push((core, core)),
+            }
+        }
+        let range = |&(first, last): &(usize, usize)| match first == last {
+            true => first.to_string(),
+            false => format!("{first}-{last}"),
+        };
+        ranges.iter().map(range).collect::<Vec<_>>().join(",")
+    }
+
+    /// Text that is nearly a list, or a quota, or nothing of the kind.
+    fn noise() -> impl Strategy<Value = String> {
+        let part = prop_oneof![
+            (0..20_usize).prop_map(|number| number.to_string()),
+            any::<u64>().prop_map(|number| number.to_string()),
+            prop::sample::select(&["-", ",", " ", "max", "-1", "0", "1e9", "NaN", "\n", ":"][..])
+                .prop_map(str::to_owned),
+            ".{0,6}",
+        ];
+        prop::collection::vec(part, 0..12).prop_map(|parts| parts.concat())
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(100))]
+
+        #[test]
+        fn a_list_of_cores_comes_back(cores in prop::collection::btree_set(0..1_000_usize, 1..60)) {
+            let machine = MadeUp::nothing().masked(&listed(&cores)).read();
+            prop_assert!(ids(&machine).into_iter().eq(cores), "{}", machine);
+        }
+
+        #[test]
+        fn a_quota_comes_back(time in 1_u32.., period in 1_u32..) {
+            let machine = MadeUp::cores(2).quota(&format!("{time} {period}")).read();
+            prop_assert_eq!(machine.quota, Some(f64::from(time) / f64::from(period)));
+        }
+
+        #[test]
+        fn noise_makes_a_machine_all_the_same(texts in prop::array::uniform5(noise())) {
+            let [mask, online, isolated, group, max] = texts;
+            let machine = MadeUp::nothing()
+                .masked(&mask)
+                .isolated(&isolated)
+                .quota(&max)
+                .and("sys/devices/system/cpu/online", &online)
+                .and("proc/self/cgroup", &format!("0::/\n{group}\n4:cpu,cpuacct:/x"))
+                .and("sys/fs/cgroup/cpu,cpuacct/x/cpu.cfs_quota_us", &max)
+                .and("sys/fs/cgroup/cpu,cpuacct/x/cpu.cfs_period_us", &mask)
+                .read();
+            prop_assert!(!machine.cores.is_empty());
+            prop_assert!((1..=machine.cores.len()).contains(&machine.threads_at_once()));
+            prop_assert!(machine.quota.is_none_or(|quota| quota.is_finite() && quota > 0.0));
+            prop_assert!(!machine.to_string().is_empty());
+        }
+    }
+}

@@ -520,6 +520,125 @@ mod decoder {
     }
 }
 
+mod any_command_line {
+    use crate::cli::{Command, Feed, Files, Options, Placement, parse};
+    use crate::pace::Speed;
+    use proptest::prelude::*;
+    use std::num::{NonZeroU32, NonZeroUsize};
+
+    fn options() -> impl Strategy<Value = Options> {
+        let count = || (1..=usize::MAX).prop_map(|count| NonZeroUsize::new(count).unwrap());
+        let feed = prop_oneof![
+            "[^-\\x00-\\x20=]{1,12}".prop_map(|path| Feed::Recording(path.into())),
+            any::<(u64, u64)>().prop_map(|(seed, messages)| Feed::Simulator { seed, messages }),
+        ];
+        let times = (1..=u32::MAX).prop_map(|times| Speed::Times(NonZeroU32::new(times).unwrap()));
+        let placement = prop_oneof![
+            Just(Placement::Auto),
+            Just(Placement::PerWorker),
+            count().prop_map(Placement::Threads),
+            any::<u64>().prop_map(|seed| Placement::Inline { seed }),
+        ];
+        let report = prop::option::of("[a-z]{1,8}".prop_map(Into::into));
+        let files = report.prop_map(|report| Files { report, ..Files::default() });
+        (
+            feed,
+            prop_oneof![Just(Speed::Max), times],
+            placement,
+            count(),
+            any::<(bool, bool)>(),
+            files,
+        )
+            .prop_map(|(feed, speed, placement, capacity, (plan, watch), files)| Options {
+                feed,
+                speed,
+                placement,
+                capacity,
+                plan,
+                watch,
+                files,
+            })
+    }
+
+    /// What a user would write to get these.
+    fn arguments(options: &Options) -> Vec<String> {
+        let mut arguments = Vec::new();
+        let mut option = |name: &str, value: String| arguments.extend([name.to_owned(), value]);
+        match &options.feed {
+            Feed::Recording(path) => option("--input", path.display().to_string()),
+            Feed::Simulator { seed, messages } => {
+                option("--seed", seed.to_string());
+                option("--messages", messages.to_string());
+            }
+        }
+        option(
+            "--speed",
+            match options.speed {
+                Speed::Max => "max".to_owned(),
+                Speed::Times(times) => times.to_string(),
+            },
+        );
+        option(
+            "--placement",
+            match options.placement {
+                Placement::Auto => "auto".to_owned(),
+                Placement::PerWorker => "per-worker".to_owned(),
+                Placement::Threads(count) => format!("threads={count}"),
+                Placement::Inline { seed } => format!("inline={seed}"),
+            },
+        );
+        option("--capacity", options.capacity.to_string());
+        if let Some(path) = &options.files.report {
+            option("--report", path.display().to_string());
+        }
+        let flags = [(options.plan, "--plan"), (options.watch, "--watch")];
+        arguments.extend(flags.into_iter().filter(|(set, _)| *set).map(|(_, name)| name.into()));
+        arguments
+    }
+
+    fn word() -> impl Strategy<Value = String> {
+        let known = [
+            "--input",
+            "--messages",
+            "--seed",
+            "--speed",
+            "--placement",
+            "--capacity",
+            "--plan",
+            "--watch",
+            "--report",
+            "-h",
+            "--",
+            "-",
+            "--seed=",
+            "--speed=0",
+            "max",
+            "threads=0",
+            "inline=",
+            "inline=18446744073709551616",
+            "0",
+            "-1",
+        ];
+        prop_oneof![prop::sample::select(known.to_vec()).prop_map(str::to_owned), ".{0,12}"]
+    }
+
+    proptest! {
+        #[test]
+        fn comes_back_from_what_a_user_would_write(options in options()) {
+            let parsed = parse(arguments(&options));
+            prop_assert!(matches!(&parsed, Ok(Command::Run(run)) if *run == options), "{:?}", parsed);
+        }
+
+        #[test]
+        fn noise_is_refused_in_one_line(words in prop::collection::vec(word(), 0..6)) {
+            if let Err(error) = parse(words) {
+                let error = error.to_string();
+                prop_assert!(!error.is_empty() && !error.contains('\n'), "{error:?}");
+            }
+        }
+    }
+}
+
 mod books {
     use super::*;
     use book::{Best, BookError, Level};
