@@ -16,6 +16,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use loom::thread;
 
+use crate::contract::cleanup::Panics;
 use crate::contract::input::{Input, Next};
 use crate::contract::request::{Envelope, Request};
 use crate::lane::feed::{TrySendError, feed};
@@ -199,6 +200,12 @@ pub fn batch_finds_room() {
 impl Giver<u32> for std::ops::Range<u32> {
     fn give(&mut self) -> Option<Request<u32>> {
         self.next().map(Request::new)
+    }
+
+    fn putting(&mut self) {}
+
+    fn has_put(&mut self, panics: Panics) {
+        assert!(panics.is_empty());
     }
 }
 

@@ -62,6 +62,7 @@ fn post(stage: &Arc<StagePost>, control: &Arc<Control>, bell: &Arc<Doorbell>) ->
         tally: Arc::new(CachePadded::new(StepTally::default())),
         measure: Measure::Off,
         gauge: Gauge::default(),
+        makes: None,
         doorbell: Some(Arc::clone(bell)),
         ended: false,
     }
@@ -80,7 +81,8 @@ fn crew(
         let post = post(&stage, &control, &bell);
         let builder = Box::new(move || Ok(build(post)));
         let builders = vec![(0, Recruit { builder, stage: Arc::clone(&stage), worker: 0 })];
-        Crew { gate, control, idle: Idle::Park, doorbell: Some(bell), builders }.run();
+        let doorbell = Some(bell);
+        Crew { gate, control, idle: Idle::Park, doorbell, lookout: None, builders }.run();
     })
 }
 
