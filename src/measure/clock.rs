@@ -91,7 +91,7 @@ pub(crate) fn now() -> u64 {
 ///
 /// ```
 /// use std::time::{Duration, Instant};
-/// use ringtract::{Envelope, Input, Next};
+/// use ringtract::{Envelope, Input, Next, Request};
 ///
 /// /// Ticks every second.
 /// struct Timer(Instant);
@@ -110,7 +110,8 @@ pub(crate) fn now() -> u64 {
 /// }
 ///
 /// let mut timer = Timer(ringtract::now() + Duration::from_secs(1));
-/// assert!(matches!(timer.poll(&mut Envelope::default()), Next::NotBefore(_)));
+/// let mut request = Request::new(());
+/// assert!(matches!(timer.poll(request.envelope_mut()), Next::NotBefore(_)));
 /// ```
 pub fn instant_now() -> Instant {
     match PRETENDED.get() {

@@ -93,13 +93,13 @@ const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "a step that is left without a worker goes on",
         file: "src/step/work.rs",
-        old: "        if bench.worker.is_none() {\n            return self.end_early();\n        }\n",
+        old: "        if !hands.have_worker() {\n            return self.end_early();\n        }\n",
         new: "",
         model: "a_worker_that_panics_releases_both_its_neighbours",
     },
     Mutant {
         name: "a worker that is not replaced stops nobody",
-        file: "src/step/work.rs",
+        file: "src/step/hands.rs",
         old: "        if self.worker.is_none() {\n            self.post.control.stop();\n        }\n",
         new: "",
         model: "a_worker_that_panics_releases_both_its_neighbours",
@@ -142,7 +142,7 @@ const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "a whole batch where there is less room",
         file: "src/lane/ring_lane.rs",
-        old: "let wanted = free.min(self.batch);",
+        old: "let wanted = free.min(self.batch - self.ring.staged());",
         new: "let wanted = self.batch;",
         model: "a_batch_that_its_maker_fills_is_published_whole",
     },
