@@ -217,13 +217,6 @@ const MUTANTS: &[Mutant] = &[
         model: "the_first_failure_is_told_and_nobody_runs",
     },
     Mutant {
-        name: "a writer that finds its set taken gives up",
-        file: "src/measure/pages.rs",
-        old: ".or_else(|| try_lock(&self.sets[1 - at]));\n            if let Some(mut set) = set {",
-        new: ";\n            if set.is_none() {\n                return;\n            }\n            if let Some(mut set) = set {",
-        model: "histograms_taken_while_they_are_written_hold_everything_once",
-    },
-    Mutant {
         name: "a writer does not say that it wrote",
         file: "src/measure/pages.rs",
         old: "set.blank = false;",
