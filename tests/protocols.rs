@@ -30,25 +30,41 @@ fn public(text: &str) -> BTreeSet<String> {
     names.filter_map(|rest| rest.split('(').next()).map(str::to_owned).collect()
 }
 
+/// A protocol's README, and the file of its models as the tests call it.
+struct Protocol {
+    folder: &'static str,
+    models: &'static str,
+    module: &'static str,
+}
+
+const PROTOCOLS: [Protocol; 2] = [
+    Protocol { folder: "src/wait", models: "waking.rs", module: "models::waking" },
+    Protocol { folder: "src/lane", models: "models.rs", module: "models" },
+];
+
 #[test]
-fn every_link_of_the_waiting_protocol_leads_to_a_file() {
-    let folder = root().join("src/wait");
-    let text = read(&folder.join("README.md"));
-    let links = links(&text);
-    assert!(links.len() >= 5, "only {links:?} were found: the search is broken");
-    for link in links {
-        assert!(folder.join(link).is_file(), "there is no {link}");
+fn every_link_of_a_protocol_leads_to_a_file() {
+    for Protocol { folder, .. } in PROTOCOLS {
+        let folder = root().join(folder);
+        let text = read(&folder.join("README.md"));
+        let links = links(&text);
+        assert!(links.len() >= 5, "only {links:?} were found: the search is broken");
+        for link in links {
+            assert!(folder.join(link).is_file(), "there is no {link}");
+        }
     }
 }
 
 #[test]
-fn the_waiting_protocol_lists_its_models_all_and_only() {
-    let listed = listed(&read(&root().join("src/wait/README.md")));
-    let models = public(&read(&root().join("loom-tests/src/waking.rs")));
-    assert!(!models.is_empty());
-    assert_eq!(listed, models);
+fn a_protocol_lists_its_models_all_and_only() {
     let run = read(&root().join("loom-tests/tests/models.rs"));
-    for model in listed {
-        assert!(run.contains(&format!("models::waking::{model}();")), "{model} is not run");
+    for Protocol { folder, models, module } in PROTOCOLS {
+        let listed = listed(&read(&root().join(folder).join("README.md")));
+        let models = public(&read(&root().join("loom-tests/src").join(models)));
+        assert!(!models.is_empty());
+        assert_eq!(listed, models);
+        for model in listed {
+            assert!(run.contains(&format!("{module}::{model}();")), "{model} is not run");
+        }
     }
 }

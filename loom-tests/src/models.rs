@@ -197,9 +197,18 @@ pub fn batch_finds_room() {
     });
 }
 
-impl Giver<u32> for std::ops::Range<u32> {
+/// Gives these requests.
+struct Gift(std::vec::IntoIter<Request<u32>>);
+
+impl Gift {
+    fn of(requests: impl IntoIterator<Item = Request<u32>>) -> Self {
+        Self(requests.into_iter().collect::<Vec<_>>().into_iter())
+    }
+}
+
+impl Giver<u32> for Gift {
     fn give(&mut self) -> Option<Request<u32>> {
-        self.next().map(Request::new)
+        self.0.next()
     }
 
     fn putting(&mut self) {}
@@ -214,9 +223,9 @@ pub fn filled_batch_finds_room() {
     in_either_track(|split| {
         let (mut tx, mut rx) = small_lane(2, 2, split);
         let producer = thread::spawn(move || {
-            let mut numbers = 0..4;
-            while numbers.start < 4 {
-                tx.fill(8, &mut numbers);
+            let mut gift = Gift::of((0..4).map(Request::new));
+            while gift.0.len() > 0 {
+                tx.fill(8, &mut gift);
                 thread::yield_now();
             }
         });

@@ -7,7 +7,7 @@ use crossbeam_utils::CachePadded;
 use loom::thread;
 
 use super::waking::{Parked, lane_between, park, take_parked};
-use super::{Bag, drain, explore, explore_crowd, request, small_lane};
+use super::{Bag, Gift, drain, explore, explore_crowd, request, small_lane};
 use crate::contract::factory::Factory;
 use crate::error::BoxError;
 use crate::lane::fork::Cloner;
@@ -81,8 +81,8 @@ fn crew(
         let post = post(&stage, &control, &bell);
         let builder = Box::new(move || Ok(build(post)));
         let builders = vec![(0, Recruit { builder, stage: Arc::clone(&stage), worker: 0 })];
-        let doorbell = Some(bell);
-        Crew { gate, control, idle: Idle::Park, doorbell, lookout: None, builders }.run();
+        let (idle, doorbell) = (Idle::Park, Some(bell));
+        Crew { gate, control, idle, doorbell, lookout: None, builders }.run();
     })
 }
 
@@ -185,7 +185,7 @@ pub fn fan_out_closes() {
         let outlets = vec![Outlet::Lane(one.tx), Outlet::Lane(two)];
         let mut outlet = Outlet::Broadcast(Broadcast::new(outlets, &Cloner::of::<u32>()));
         assert!(outlet.ready());
-        assert!(outlet.put(first).is_empty());
+        outlet.fill(1, Gift::of([first]));
         drop(outlet);
         // The other branch.
         drain(&mut from_two).into_iter().for_each(|value| out_of_two.tx.put(request(value)));
@@ -209,7 +209,7 @@ pub fn fan_out_outlives_a_branch() {
                 thread::yield_now();
             }
             assert!(!outlet.is_closed(), "one branch is left");
-            assert!(outlet.put(request(value)).is_empty());
+            outlet.fill(1, Gift::of([request(value)]));
             assert_eq!(from_two.pop().map(|request| request.value), Some(value));
         }
         leaving.join().expect("leaves");

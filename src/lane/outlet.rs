@@ -116,7 +116,7 @@ impl<T> Outlet<T> {
 
     /// Puts a request, after [`ready`](Self::ready) said so. Returns what clean-ups said that panicked.
     #[inline(always)]
-    pub(crate) fn put(&mut self, request: Request<T>) -> Panics {
+    pub(super) fn put(&mut self, request: Request<T>) -> Panics {
         match self {
             Self::Final => {
                 // The value first: if its drop panics, the request has failed.

@@ -143,7 +143,7 @@ const MUTANTS: &[Mutant] = &[
         name: "a whole batch where there is less room",
         file: "src/lane/ring_lane.rs",
         old: "let wanted = free.min(self.batch - self.ring.staged());",
-        new: "let wanted = self.batch;",
+        new: "let wanted = self.batch - self.ring.staged();",
         model: "a_batch_that_its_maker_fills_is_published_whole",
     },
     Mutant {
