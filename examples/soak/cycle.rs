@@ -147,15 +147,26 @@ fn started(
     ended(running, end, account)
 }
 
+/// A run that takes longer than this, with lanes of one request on cores that others use too, is stopped.
+const LONG_ENOUGH: Duration = Duration::from_secs(1);
+
 fn ended(running: Running, end: End, account: &Account) -> Result<Option<Report>, String> {
+    let start = Instant::now();
     let until = |running: &Running, moment| {
-        while account.born.get() < moment && !running.is_finished() {
+        let over = || running.is_finished() || start.elapsed() > LONG_ENOUGH;
+        while account.born.get() < moment && !over() {
             // Not a yield: on few cores that would take half of one from those it waits for.
             thread::sleep(Duration::from_micros(20));
         }
     };
     match end {
-        End::Unstarted | End::Natural => Ok(Some(running.wait())),
+        End::Unstarted | End::Natural => {
+            until(&running, u64::MAX);
+            if !running.is_finished() {
+                running.stop();
+            }
+            Ok(Some(running.wait()))
+        }
         End::Stop(moment) => {
             until(&running, moment);
             running.stop();
