@@ -313,7 +313,7 @@ impl<T> TrackRx<T> {
             Self::Whole(requests) => {
                 let Ok(chunk) = requests.read_chunk(n) else { return };
                 let mut count = Count::on(taken);
-                taker.take_each(&mut chunk.into_iter().inspect(|_| count.up()));
+                take_aside(taker, &mut chunk.into_iter().inspect(|_| count.up()));
             }
             Self::Split { values, letters } => {
                 // Letters are pushed first: if there is none now, none of these values has one.

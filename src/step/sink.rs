@@ -75,12 +75,21 @@ impl<T, P: Output<T>> Taker<T> for End<P> {
         self.post.tally.enter(Phase::Working);
         match self.meter.is_some() {
             false => self.put_each::<T, false>(requests),
-            true => self.put_each::<T, true>(requests),
+            true => self.put_each_metered(&mut &mut *requests),
         }
     }
 }
 
 impl<P> End<P> {
+    /// Off the main road, and compiled once.
+    #[inline(never)]
+    fn put_each_metered<T>(&mut self, requests: &mut dyn Iterator<Item = Request<T>>)
+    where
+        P: Output<T>,
+    {
+        self.put_each::<T, true>(requests);
+    }
+
     #[inline(always)]
     fn put_each<T, const METERED: bool>(
         &mut self,

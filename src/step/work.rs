@@ -130,12 +130,18 @@ impl<I, W: Worker<I>, F: Factory<Product = W>> Taker<I> for Bench<I, W, F> {
         self.hands.post.tally.enter(Phase::Working);
         match self.hands.meter.is_some() {
             false => self.work_on_each::<false>(requests),
-            true => self.work_on_each::<true>(requests),
+            true => self.work_on_each_metered(&mut &mut *requests),
         }
     }
 }
 
 impl<I, W: Worker<I>, F: Factory<Product = W>> Bench<I, W, F> {
+    /// Off the main road, and compiled once.
+    #[inline(never)]
+    fn work_on_each_metered(&mut self, requests: &mut dyn Iterator<Item = Request<I>>) {
+        self.work_on_each::<true>(requests);
+    }
+
     #[inline(always)]
     fn work_on_each<const METERED: bool>(
         &mut self,
