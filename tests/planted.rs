@@ -8,6 +8,9 @@
 //! nothing of it. The unbroken copy must pass first. Printed is in which seed, and by which property, each was found. It
 //! takes minutes, for the copy is built anew for each, so CI only checks that every bug still applies.
 
+#[path = "common/copied.rs"]
+mod copied;
+
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -132,32 +135,10 @@ fn schedules(copy: &Path) -> io::Result<Vec<Found>> {
     Ok(found)
 }
 
-fn copy_folder(from: &Path, to: &Path) -> io::Result<()> {
-    fs::create_dir_all(to)?;
-    for entry in fs::read_dir(from)? {
-        let entry = entry?;
-        let target = to.join(entry.file_name());
-        if entry.file_type()?.is_dir() {
-            copy_folder(&entry.path(), &target)?;
-        } else {
-            fs::copy(entry.path(), target)?;
-        }
-    }
-    Ok(())
-}
-
 /// A fresh copy of what the package is built from.
 fn copy_package() -> io::Result<PathBuf> {
     let copy = Path::new(env!("CARGO_TARGET_TMPDIR")).join("planted");
-    if copy.exists() {
-        fs::remove_dir_all(&copy)?;
-    }
-    for folder in ["src", "tests", "examples", "benches", "loom-tests"] {
-        copy_folder(&root().join(folder), &copy.join(folder))?;
-    }
-    for file in ["Cargo.toml", "Cargo.lock", "README.md"] {
-        fs::copy(root().join(file), copy.join(file))?;
-    }
+    copied::copy_workspace(root(), &copy)?;
     Ok(copy)
 }
 

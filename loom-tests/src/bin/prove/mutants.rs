@@ -3,6 +3,9 @@
 //! A mutant is a change of the text of one source file, in a copy of the workspace under `target/mutants`; the product
 //! knows nothing of it. A model that fails, by an assertion or by a deadlock, has killed it.
 
+#[path = "../../../../tests/common/copied.rs"]
+mod copied;
+
 use std::fmt;
 use std::fs;
 use std::io;
@@ -271,34 +274,12 @@ fn try_model(copy: &Path, model: &str) -> io::Result<Fate> {
     Ok(if passed { Fate::Survived } else { Fate::Killed })
 }
 
-fn copy_folder(from: &Path, to: &Path) -> io::Result<()> {
-    fs::create_dir_all(to)?;
-    for entry in fs::read_dir(from)? {
-        let entry = entry?;
-        let target = to.join(entry.file_name());
-        if entry.file_type()?.is_dir() {
-            copy_folder(&entry.path(), &target)?;
-        } else {
-            fs::copy(entry.path(), target)?;
-        }
-    }
-    Ok(())
-}
-
 /// A fresh copy of what the models are built from.
 fn copy_workspace() -> io::Result<PathBuf> {
     let copy = root().join("target/mutants/copy");
-    if copy.exists() {
-        fs::remove_dir_all(&copy)?;
-    }
-    for folder in ["src", "loom-tests", "benches", "examples", "tests"] {
-        copy_folder(&root().join(folder), &copy.join(folder))?;
-    }
+    copied::copy_workspace(&root(), &copy)?;
     // This program: every mutant would build it anew.
     fs::remove_dir_all(copy.join("loom-tests/src/bin"))?;
-    for file in ["Cargo.toml", "Cargo.lock", "README.md"] {
-        fs::copy(root().join(file), copy.join(file))?;
-    }
     Ok(copy)
 }
 
