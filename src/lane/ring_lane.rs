@@ -233,6 +233,9 @@ impl<T> LaneRx<T> {
     ///
     /// Slots are given back to the producer a chunk at a time, so that both sides touch the shared indices seldom;
     /// in a lane too small for chunks, one at a time before the work, so that both sides can work at once.
+    ///
+    /// Having taken what it knew of, it does not look for more: a consumer that keeps up would find a request or two at
+    /// each look, and each look takes the producer's index away from it.
     pub(crate) fn drain(&mut self, budget: usize, taker: &mut impl Taker<T>) -> (usize, Drained) {
         let before = self.taken;
         let last = before + budget as u64;
@@ -241,6 +244,7 @@ impl<T> LaneRx<T> {
                 break Drained::Budget;
             }
             let waiting = match self.ring.cached_slots() {
+                0 if self.taken > before => break Drained::Empty,
                 0 => self.look(),
                 known => known,
             };
