@@ -79,7 +79,7 @@ impl Taker<u32> for Bag {
         true
     }
 
-    fn take_each(&mut self, requests: &mut (impl Iterator<Item = Request<u32>> + ?Sized)) {
+    fn take_each(&mut self, requests: impl Iterator<Item = Request<u32>>) {
         self.0.extend(requests.map(|request| request.value));
     }
 }
@@ -215,6 +215,10 @@ impl Giver<u32> for Gift {
 
     fn has_put(&mut self, panics: Panics) {
         assert!(panics.is_empty());
+    }
+
+    fn goes_on(&self) -> bool {
+        true
     }
 }
 

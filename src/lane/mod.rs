@@ -26,6 +26,8 @@ pub(crate) trait Giver<T> {
     fn putting(&mut self);
     /// It has been put, and these clean-ups panicked.
     fn has_put(&mut self, panics: Panics);
+    /// Whether it may be asked for another after the one that has just been put.
+    fn goes_on(&self) -> bool;
 }
 
 /// What takes requests out of a lane.
@@ -34,7 +36,7 @@ pub(crate) trait Taker<T> {
     fn ready(&mut self) -> bool;
     /// Takes requests for as long as it is ready, of which there is at least one, and it is ready now. The loop is the
     /// taker's, so that what does not change from one request to the next stays in registers.
-    fn take_each(&mut self, requests: &mut (impl Iterator<Item = Request<T>> + ?Sized));
+    fn take_each(&mut self, requests: impl Iterator<Item = Request<T>>);
 }
 
 /// How many requests a pool's worker holds: queued and in hand, over all its lanes.

@@ -106,6 +106,9 @@ impl<T> Outlet<T> {
                 let Some(request) = giver.give() else { return };
                 giver.putting();
                 giver.has_put(self.put(request));
+                if !giver.goes_on() {
+                    return;
+                }
             }
             left -= run;
             if left == 0 || !self.ready() {

@@ -156,9 +156,7 @@ impl<T> LaneTx<T> {
                 left -= free;
             } else {
                 let wanted = free.min(self.batch - self.ring.staged());
-                let staged = self.ring.staged();
-                self.ring.stage_each(wanted, self.put, giver);
-                if self.ring.staged() < staged + wanted {
+                if !self.ring.stage_each(wanted, self.put, giver) {
                     break;
                 }
                 self.publish();

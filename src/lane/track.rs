@@ -95,7 +95,7 @@ impl<T> TrackTx<T> {
     }
 
     /// Pushes `n` requests of `giver`, one by one, and rings for each, since the next may be long in coming; false if it
-    /// had nothing more. `put` is the number of the first, and counts on as they are pushed.
+    /// has nothing more. `put` is the number of the first, and counts on as they are pushed.
     #[inline(always)]
     pub(crate) fn push_each(
         &mut self,
@@ -112,6 +112,9 @@ impl<T> TrackTx<T> {
                     count.up();
                     requests.push(request).unwrap_or_else(|ring::PushError::Full(back)| bury(back));
                     consumer.ring();
+                    if !giver.goes_on() {
+                        return false;
+                    }
                 }
             }
             Self::Split { values, letters, .. } => {
@@ -134,29 +137,39 @@ impl<T> TrackTx<T> {
                             consumer.ring();
                         }
                     }
+                    if !giver.goes_on() {
+                        return false;
+                    }
                 }
             }
         }
         true
     }
 
-    /// Puts `n` requests of `giver` aside, or as many as it has. `put` is the number of the first that is aside.
+    /// Puts `n` requests of `giver` aside; false if it has nothing more. `put` is the number of the first that is aside.
     #[inline(always)]
-    pub(crate) fn stage_each(&mut self, n: usize, put: u64, giver: &mut impl Giver<T>) {
+    pub(crate) fn stage_each(&mut self, n: usize, put: u64, giver: &mut impl Giver<T>) -> bool {
         match self {
             Self::Whole { staged, .. } => {
                 for _ in 0..n {
-                    let Some(request) = giver.give() else { return };
+                    let Some(request) = giver.give() else { return false };
                     staged.push(request);
+                    if !giver.goes_on() {
+                        return false;
+                    }
                 }
             }
             Self::Split { letters, staged, .. } => {
                 for _ in 0..n {
-                    let Some(request) = giver.give() else { return };
+                    let Some(request) = giver.give() else { return false };
                     staged.push(post(request, letters, put + staged.len() as u64));
+                    if !giver.goes_on() {
+                        return false;
+                    }
                 }
             }
         }
+        true
     }
 
     /// Puts a request aside, to be published with others. `put` is the number of the first that is aside.
@@ -225,6 +238,9 @@ fn push_plain<T>(
         }
         if consumer.is_wanted() {
             return Pushed::Rung;
+        }
+        if !giver.goes_on() {
+            return Pushed::Dry;
         }
     }
     Pushed::All
@@ -312,8 +328,8 @@ impl<T> TrackRx<T> {
         match self {
             Self::Whole(requests) => {
                 let Ok(chunk) = requests.read_chunk(n) else { return };
-                let mut count = Count::on(taken);
-                take_aside(taker, &mut chunk.into_iter().inspect(|_| count.up()));
+                let count = Count::on(taken);
+                take_aside(taker, &mut Counted { requests: chunk.into_iter(), count });
             }
             Self::Split { values, letters } => {
                 // Letters are pushed first: if there is none now, none of these values has one.
@@ -321,8 +337,8 @@ impl<T> TrackRx<T> {
                 let Ok(chunk) = values.read_chunk(n) else { return };
                 let values = chunk.into_iter();
                 if bare {
-                    let mut count = Count::on(taken);
-                    taker.take_each(&mut values.inspect(|_| count.up()).map(Request::new));
+                    let requests = values.map(Request::new);
+                    taker.take_each(Counted { requests, count: Count::on(taken) });
                 } else {
                     take_aside(
                         taker,
@@ -366,6 +382,23 @@ impl Drop for Count<'_> {
     #[inline(always)]
     fn drop(&mut self) {
         *self.total = self.now;
+    }
+}
+
+/// Requests that are counted as they are taken.
+struct Counted<'a, R> {
+    requests: R,
+    count: Count<'a>,
+}
+
+impl<T, R: Iterator<Item = Request<T>>> Iterator for Counted<'_, R> {
+    type Item = Request<T>;
+
+    #[inline(always)]
+    fn next(&mut self) -> Option<Request<T>> {
+        let request = self.requests.next()?;
+        self.count.up();
+        Some(request)
     }
 }
 

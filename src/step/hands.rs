@@ -107,9 +107,9 @@ impl<I, W: Worker<I>, F: Factory<Product = W>> Hands<I, W, F> {
 
     /// The worker at work on these requests; `None` if there is no worker any more.
     #[inline(always)]
-    pub(super) fn work_on<'a, R: ?Sized, const METERED: bool>(
+    pub(super) fn work_on<'a, R, const METERED: bool>(
         &'a mut self,
-        requests: &'a mut R,
+        requests: R,
     ) -> Option<AtWork<'a, I, W, R, METERED>> {
         let Self { worker, load, suppliers, left, post, meter, emitted, .. } = self;
         Some(AtWork {
@@ -117,17 +117,15 @@ impl<I, W: Worker<I>, F: Factory<Product = W>> Hands<I, W, F> {
             worker: worker.as_mut()?,
             load: load.as_deref(),
             suppliers,
-            in_hand: InHand::NOTHING,
-            left,
+            in_hand: Holding { now: InHand::NOTHING, emitted: *emitted, left, all_emitted: emitted },
             control: &post.control,
             tally: &post.tally,
             post,
             asks: meter.as_ref().is_some_and(|meter| meter.asks_for_each()),
             meter: meter.as_deref_mut(),
             taken: post.tally.taken.get(),
-            over: false,
-            emitted,
             other: None,
+            _requests: PhantomData,
         })
     }
 
@@ -283,14 +281,12 @@ fn let_go(load: Option<&Load>, suppliers: &[Arc<Doorbell>]) {
 }
 
 /// A worker at work on several requests, with what its loop needs at hand.
-pub(super) struct AtWork<'a, I, W: Worker<I>, R: ?Sized, const METERED: bool> {
-    requests: &'a mut R,
+pub(super) struct AtWork<'a, I, W: Worker<I>, R, const METERED: bool> {
+    requests: R,
     worker: &'a mut W,
     load: Option<&'a Load>,
     suppliers: &'a [Arc<Doorbell>],
-    /// In registers as long as nobody panics.
-    in_hand: InHand,
-    left: &'a mut InHand,
+    in_hand: Holding<'a>,
     control: &'a Control,
     tally: &'a StepTally,
     post: &'a Post,
@@ -298,58 +294,61 @@ pub(super) struct AtWork<'a, I, W: Worker<I>, R: ?Sized, const METERED: bool> {
     /// Whether the meter looks at every request, measured or not.
     asks: bool,
     taken: u64,
-    /// Whether the run was given up.
-    over: bool,
-    emitted: &'a mut u64,
     /// What the last request came to, if not one value.
     other: Option<Other<W::Out>>,
+    _requests: PhantomData<fn(I)>,
 }
 
-impl<I, W: Worker<I>, R: ?Sized, const METERED: bool> Drop for AtWork<'_, I, W, R, METERED> {
+/// What is in hand and how much was emitted, in registers as long as nobody panics.
+struct Holding<'a> {
+    now: InHand,
+    emitted: u64,
+    left: &'a mut InHand,
+    all_emitted: &'a mut u64,
+}
+
+impl Drop for Holding<'_> {
     #[inline(always)]
     fn drop(&mut self) {
-        // As above.
-        let in_hand = std::mem::replace(&mut self.in_hand, InHand::NOTHING);
-        std::mem::forget(std::mem::replace(self.left, in_hand));
+        *self.all_emitted = self.emitted;
+        // What was there is bare and owns nothing, so there is nothing to drop.
+        let now = std::mem::replace(&mut self.now, InHand::NOTHING);
+        std::mem::forget(std::mem::replace(self.left, now));
     }
 }
 
 impl<I, W, R, const METERED: bool> Giver<W::Out> for AtWork<'_, I, W, R, METERED>
 where
     W: Worker<I>,
-    R: Iterator<Item = Request<I>> + ?Sized,
+    R: Iterator<Item = Request<I>>,
 {
     /// Panics with the worker.
     #[inline(always)]
     fn give(&mut self) -> Option<Request<W::Out>> {
-        if self.over {
-            return None;
-        }
         let Request { value, envelope } = self.requests.next()?;
         self.taken += 1;
         // Told at each request, so that one that never comes back can be named.
         self.tally.taken.set(self.taken);
         let stamp = envelope.stamp;
-        self.in_hand.call = Call::Work;
-        // What was there is bare and owns nothing, so there is nothing to drop.
-        std::mem::forget(std::mem::replace(&mut self.in_hand.envelope, envelope));
+        let in_hand = &mut self.in_hand.now;
+        in_hand.call = Call::Work;
+        // As above.
+        std::mem::forget(std::mem::replace(&mut in_hand.envelope, envelope));
         let measured = match &mut self.meter {
             Some(meter) if METERED && (self.asks || stamp.is_measured()) => {
                 meter.take(stamp, self.taken, self.post)
             }
             _ => false,
         };
-        let outcome = self.worker.work(value, &mut self.in_hand.envelope);
-        self.in_hand.call = Call::None;
-        let mut envelope = std::mem::replace(&mut self.in_hand.envelope, Envelope::BARE);
+        let outcome = self.worker.work(value, &mut in_hand.envelope);
+        in_hand.call = Call::None;
+        let mut envelope = std::mem::replace(&mut in_hand.envelope, Envelope::BARE);
         if measured {
             self.record(&outcome, &mut envelope.stamp);
         }
-        // Asked after the work, not before: a request that was taken out of a lane is worked on.
-        self.over = self.control.is_abandoned();
         match outcome {
             Outcome::Emit(value) => {
-                *self.emitted += 1;
+                self.in_hand.emitted += 1;
                 let_go(self.load, self.suppliers);
                 Some(Request { value, envelope })
             }
@@ -362,21 +361,27 @@ where
 
     #[inline]
     fn putting(&mut self) {
-        self.in_hand.call = Call::Put;
+        self.in_hand.now.call = Call::Put;
     }
 
     #[inline]
     fn has_put(&mut self, panics: Panics) {
-        self.in_hand.call = Call::None;
+        self.in_hand.now.call = Call::None;
         self.post.cleanup_panics(panics);
+    }
+
+    /// Asked after the work, not before: a request that was taken out of a lane is worked on.
+    #[inline(always)]
+    fn goes_on(&self) -> bool {
+        !self.control.is_abandoned()
     }
 }
 
-impl<I, W: Worker<I>, R: ?Sized, const METERED: bool> AtWork<'_, I, W, R, METERED> {
-    /// What the last request came to, if not one value.
+impl<I, W: Worker<I>, R, const METERED: bool> AtWork<'_, I, W, R, METERED> {
+    /// What the last request came to, if not one value; and the requests that are left.
     #[inline(always)]
-    pub(super) fn other(mut self) -> Option<Other<W::Out>> {
-        self.other.take()
+    pub(super) fn end(self) -> (Option<Other<W::Out>>, R) {
+        (self.other, self.requests)
     }
 
     #[cold]
@@ -426,5 +431,9 @@ impl<I, W: Worker<I>> Giver<W::Out> for Rest<'_, I, W> {
     fn has_put(&mut self, panics: Panics) {
         *self.call = Call::None;
         self.post.cleanup_panics(panics);
+    }
+
+    fn goes_on(&self) -> bool {
+        true
     }
 }

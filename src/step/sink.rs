@@ -71,11 +71,11 @@ impl<T, P: Output<T>> Taker<T> for End<P> {
     }
 
     #[inline(always)]
-    fn take_each(&mut self, requests: &mut (impl Iterator<Item = Request<T>> + ?Sized)) {
+    fn take_each(&mut self, mut requests: impl Iterator<Item = Request<T>>) {
         self.post.tally.enter(Phase::Working);
         match self.meter.is_some() {
             false => self.put_each::<T, false>(requests),
-            true => self.put_each_metered(&mut &mut *requests),
+            true => self.put_each_metered(&mut requests),
         }
     }
 }
@@ -93,7 +93,7 @@ impl<P> End<P> {
     #[inline(always)]
     fn put_each<T, const METERED: bool>(
         &mut self,
-        requests: &mut (impl Iterator<Item = Request<T>> + ?Sized),
+        requests: impl Iterator<Item = Request<T>>,
     ) where
         P: Output<T>,
     {
@@ -102,7 +102,7 @@ impl<P> End<P> {
         let (control, tally) = (&*post.control, &**post.tally);
         let asks = meter.as_ref().is_some_and(|meter| meter.asks_for_each());
         let mut taken = tally.taken.get();
-        for mut request in &mut *requests {
+        for mut request in requests {
             taken += 1;
             // Told at each request, so that one that never comes back can be named.
             tally.taken.set(taken);

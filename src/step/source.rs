@@ -101,9 +101,6 @@ impl<S: Input, const STAMPED: bool> Giver<S::Item> for Draw<'_, S, STAMPED> {
     /// Panics with the input.
     #[inline(always)]
     fn give(&mut self) -> Option<Request<S::Item>> {
-        if self.control.has_reached(self.until) {
-            return None;
-        }
         let mut envelope = Envelope::BARE;
         match self.input.poll(&mut envelope) {
             Next::Value(value) => {
@@ -131,6 +128,11 @@ impl<S: Input, const STAMPED: bool> Giver<S::Item> for Draw<'_, S, STAMPED> {
     fn has_put(&mut self, panics: Panics) {
         *self.putting = false;
         self.post.cleanup_panics(panics);
+    }
+
+    #[inline(always)]
+    fn goes_on(&self) -> bool {
+        !self.control.has_reached(self.until)
     }
 }
 

@@ -126,11 +126,11 @@ impl<I, W: Worker<I>, F: Factory<Product = W>> Taker<I> for Bench<I, W, F> {
     }
 
     #[inline(always)]
-    fn take_each(&mut self, requests: &mut (impl Iterator<Item = Request<I>> + ?Sized)) {
+    fn take_each(&mut self, mut requests: impl Iterator<Item = Request<I>>) {
         self.hands.post.tally.enter(Phase::Working);
         match self.hands.meter.is_some() {
             false => self.work_on_each::<false>(requests),
-            true => self.work_on_each_metered(&mut &mut *requests),
+            true => self.work_on_each_metered(&mut requests),
         }
     }
 }
@@ -145,12 +145,13 @@ impl<I, W: Worker<I>, F: Factory<Product = W>> Bench<I, W, F> {
     #[inline(always)]
     fn work_on_each<const METERED: bool>(
         &mut self,
-        requests: &mut (impl Iterator<Item = Request<I>> + ?Sized),
+        mut requests: impl Iterator<Item = Request<I>>,
     ) {
         loop {
             let Some(work) = self.hands.work_on::<_, METERED>(requests) else { return };
-            let other = self.outlet.fill(usize::MAX, work).other();
+            let (other, rest) = self.outlet.fill(usize::MAX, work).end();
             let Some(other) = other else { return };
+            requests = rest;
             self.hands.come_to(other);
             if !self.ready() {
                 return;
