@@ -104,6 +104,12 @@ impl Envelope {
         self.stamp == Stamp::NONE && self.cleanups.is_none()
     }
 
+    /// One that says no more than when its request started.
+    #[inline]
+    pub(crate) fn stamped(stamp: Stamp) -> Self {
+        Self { stamp, cleanups: None }
+    }
+
     #[inline]
     pub(crate) fn has_cleanups(&self) -> bool {
         self.cleanups.is_some()

@@ -122,8 +122,7 @@ impl<T> LaneTx<T> {
             load.raise();
         }
         if self.batch > 1 {
-            self.ring.stage(request, self.put);
-            if self.ring.staged() == self.batch {
+            if self.ring.stage(request, self.put) == self.batch {
                 self.flush();
             }
         } else {

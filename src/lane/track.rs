@@ -172,13 +172,18 @@ impl<T> TrackTx<T> {
         true
     }
 
-    /// Puts a request aside, to be published with others. `put` is the number of the first that is aside.
+    /// Puts a request aside, to be published with others; returns how many are aside now. `put` is the number of the first
+    /// of them.
     #[inline(always)]
-    pub(crate) fn stage(&mut self, request: Request<T>, put: u64) {
+    pub(crate) fn stage(&mut self, request: Request<T>, put: u64) -> usize {
         match self {
-            Self::Whole { staged, .. } => staged.push(request),
+            Self::Whole { staged, .. } => {
+                staged.push(request);
+                staged.len()
+            }
             Self::Split { letters, staged, .. } => {
                 staged.push(post(request, letters, put + staged.len() as u64));
+                staged.len()
             }
         }
     }

@@ -117,7 +117,12 @@ impl<I, W: Worker<I>, F: Factory<Product = W>> Hands<I, W, F> {
             worker: worker.as_mut()?,
             load: load.as_deref(),
             suppliers,
-            in_hand: Holding { now: InHand::NOTHING, emitted: *emitted, left, all_emitted: emitted },
+            in_hand: Holding {
+                now: InHand::NOTHING,
+                emitted: *emitted,
+                left,
+                all_emitted: emitted,
+            },
             control: &post.control,
             tally: &post.tally,
             post,

@@ -91,10 +91,8 @@ impl<P> End<P> {
     }
 
     #[inline(always)]
-    fn put_each<T, const METERED: bool>(
-        &mut self,
-        requests: impl Iterator<Item = Request<T>>,
-    ) where
+    fn put_each<T, const METERED: bool>(&mut self, requests: impl Iterator<Item = Request<T>>)
+    where
         P: Output<T>,
     {
         let Self { output, post, meter, call, .. } = self;
