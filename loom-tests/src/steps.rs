@@ -175,7 +175,17 @@ pub fn fan_out_closes() {
         });
         let taking = thread::spawn(move || {
             let (mut inlet, mut bag) = (Inlet::new(ends, None), Bag::default());
-            park(&after, || (inlet.drain(8, &mut bag) == Drained::Closed).then_some(()));
+            park(&after, || {
+                loop {
+                    let had = bag.0.len();
+                    match inlet.drain(8, &mut bag) {
+                        Drained::Closed => break Some(()),
+                        // Only what took nothing has looked.
+                        _ if bag.0.len() == had => break None,
+                        _ => {}
+                    }
+                }
+            });
             bag.0
         });
         let endings = Arc::new(Mutex::new(Vec::new()));

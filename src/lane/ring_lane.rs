@@ -194,7 +194,7 @@ pub(crate) enum Drained {
     Budget,
     /// The taker was not ready.
     Blocked,
-    /// Nothing left for now.
+    /// Nothing left for now; nothing known of, if something was taken.
     Empty,
     /// Nothing left, ever.
     Closed,
