@@ -1,5 +1,6 @@
 //! The plan of a run: everything that is decided before anything is made.
 
+use std::cmp::Reverse;
 use std::fmt;
 
 use super::placement::Layout;
@@ -68,6 +69,22 @@ impl Plan {
             before[to] = before[to].max(before[from] + 1);
         }
         before.into_iter().max().map_or(0, |before| before + 1)
+    }
+
+    /// By stage, how many requests can be on their way behind it, on the longest way to where the run sees the last of them:
+    /// in all lanes, and in the hands of workers. 0 where that is the stage itself.
+    pub(crate) fn behind(&self) -> Vec<usize> {
+        let stages = &self.stages;
+        let mut meshes: Vec<_> =
+            self.meshes.iter().filter(|mesh| stages[mesh.to].has_steps()).collect();
+        // Stages come before those that they pass requests to.
+        meshes.sort_unstable_by_key(|mesh| Reverse(mesh.from));
+        let mut behind = vec![0; stages.len()];
+        for mesh in meshes {
+            let here = mesh.lanes * mesh.capacity + stages[mesh.to].workers;
+            behind[mesh.from] = behind[mesh.from].max(here + behind[mesh.to]);
+        }
+        behind
     }
 }
 

@@ -4,15 +4,20 @@
 //! number of the last note in its stamp. A note names the one before it, so copies of a request share what they have in
 //! common, nothing is copied, freed or allocated, and nobody waits. At the end of a request that turns out slow its
 //! trail is walked backwards. Notes that were overwritten by then are missing: the trail begins after them, and says so.
+//!
+//! So a worker has notes for all requests that can be on their way behind it, and for as many again that are discarded
+//! there. Only where more than these go by while one request is on its way, past a slow worker of a pool or into a filter
+//! that lets hardly any through, are notes overwritten too early; and where all together need more than a stamp tells apart.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use crate::sync::{AtomicU64, Ordering, fence};
 
 /// Notes in all: as many as the stamp of a request can tell apart, where 0 is none.
 const MOST: usize = (1 << HOP_BITS) - 1;
-/// Notes of one worker.
-const MOST_OF_ONE: usize = 2048;
+/// Notes of a worker that passes requests on, however few can be behind it, as long as there is room for that.
+const LEAST: usize = 2048;
 /// Bits of the number of a note.
 pub(crate) const HOP_BITS: u32 = 14;
 
@@ -20,8 +25,8 @@ pub(crate) const HOP_BITS: u32 = 14;
 #[derive(Debug)]
 pub(crate) struct Trails {
     notes: Box<[Note]>,
-    /// Notes of each worker, a power of two.
-    share: usize,
+    /// Where the notes of each worker begin.
+    begins: Box<[usize]>,
 }
 
 /// All in nanoseconds. Written by one thread and read by others at any time: `number` is 0 while the rest changes.
@@ -75,11 +80,24 @@ pub(crate) struct HopTimes {
 }
 
 impl Trails {
-    /// Room for so many workers.
-    pub(crate) fn new(workers: usize) -> Self {
-        let fair = (MOST / workers.max(1)).min(MOST_OF_ONE);
-        let share = if fair == 0 { 0 } else { 1 << fair.ilog2() };
-        Self { notes: (0..share * workers).map(|_| Note::default()).collect(), share }
+    /// Room for workers behind each of which so many requests can be on their way.
+    pub(crate) fn new(behind: &[usize]) -> Self {
+        let shares = shares(behind);
+        let begin =
+            |total: &mut usize, share: &usize| Some(std::mem::replace(total, *total + share));
+        let begins = shares.iter().scan(0, begin).collect();
+        Self { notes: (0..shares.iter().sum()).map(|_| Note::default()).collect(), begins }
+    }
+
+    /// Where the notes of a worker are.
+    fn range(&self, worker: usize) -> Range<usize> {
+        let end = self.begins.get(worker + 1).copied().unwrap_or(self.notes.len());
+        self.begins[worker]..end
+    }
+
+    /// The worker whose note this is: of those that begin no later the last, since others have none.
+    fn worker_of(&self, at: usize) -> usize {
+        self.begins.partition_point(|begin| *begin <= at) - 1
     }
 
     /// Finds the note of this number about a request with this start: when that hop was done, and what names it for good.
@@ -153,8 +171,31 @@ impl Trails {
         let Link { place, number } = told.before;
         let (before, found) = self.read(place)?;
         let is_it = found == number && before.start == told.start;
-        is_it.then(|| (before, (usize::from(place) - 1) / self.share))
+        is_it.then(|| (before, self.worker_of(usize::from(place) - 1)))
     }
+}
+
+/// Notes for each of some workers, behind each of which so many requests can be on their way: twice as many, in proportion
+/// where all need too many, and none where requests end.
+fn shares(behind: &[usize]) -> Vec<usize> {
+    let shares = |least: usize| -> Vec<usize> {
+        let share =
+            |&behind: &usize| behind.saturating_mul(2).max(if behind == 0 { 0 } else { least });
+        behind.iter().map(share).collect()
+    };
+    let total = |shares: &[usize]| shares.iter().map(|share| *share as u128).sum::<u128>();
+    let mut least = LEAST;
+    while least > 0 && total(&shares(least)) > MOST as u128 {
+        least /= 2;
+    }
+    let mut shares = shares(least);
+    let total = total(&shares);
+    if total > MOST as u128 {
+        for share in &mut shares {
+            *share = usize::try_from(*share as u128 * MOST as u128 / total).unwrap_or(0);
+        }
+    }
+    shares
 }
 
 /// The part of one worker in the notes of its run.
@@ -162,13 +203,17 @@ impl Trails {
 pub(crate) struct Trail {
     trails: Arc<Trails>,
     worker: usize,
+    /// Where its notes are, and the next of them.
+    range: Range<usize>,
+    next: usize,
     /// Notes so far.
     count: u64,
 }
 
 impl Trail {
     pub(crate) fn new(trails: Arc<Trails>, worker: usize) -> Self {
-        Self { trails, worker, count: 0 }
+        let range = trails.range(worker);
+        Self { trails, worker, next: range.start, range, count: 0 }
     }
 
     pub(crate) fn trails(&self) -> &Trails {
@@ -182,12 +227,11 @@ impl Trail {
 
     /// Notes a hop; returns its place, or 0 where there is no room for any.
     pub(crate) fn note(&mut self, told: Told) -> u16 {
-        let share = self.trails.share;
-        if share == 0 {
+        if self.range.is_empty() {
             return 0;
         }
-        #[expect(clippy::cast_possible_truncation, reason = "less than the share")]
-        let at = self.worker * share + (self.count & (share as u64 - 1)) as usize;
+        let at = self.next;
+        self.next = if at + 1 == self.range.end { self.range.start } else { at + 1 };
         self.count += 1;
         let note = &self.trails.notes[at];
         note.number.store(0, Ordering::Relaxed);
@@ -212,7 +256,7 @@ mod tests {
 
     /// A run of three workers, and what a request meets on its way; returns its hops and what is untold.
     fn walk(notes_between: u64, room: usize) -> (Vec<[u64; 4]>, u64) {
-        let trails = Arc::new(Trails::new(3));
+        let trails = Arc::new(Trails::new(&[2, 1, 0]));
         let mut trail: Vec<_> = (0..3).map(|at| Trail::new(Arc::clone(&trails), at)).collect();
         let start = 1_000;
         let told = |before, taken, done, blocked| Told { start, before, taken, done, blocked };
@@ -243,9 +287,43 @@ mod tests {
 
     #[test]
     fn a_note_that_was_overwritten_is_missing_and_its_time_untold() {
-        let (hops, untold) = walk(2 * MOST_OF_ONE as u64, 4);
+        let (hops, untold) = walk(LEAST as u64, 4);
         assert_eq!(hops, [[2, 0, 0, 75]]);
         assert_eq!(untold, 425);
+    }
+
+    #[test]
+    fn a_note_lasts_until_as_many_as_the_worker_has_have_followed() {
+        let (hops, untold) = walk(LEAST as u64 - 1, 4);
+        assert_eq!((hops.len(), untold), (3, 0));
+    }
+
+    #[test]
+    fn every_worker_has_notes_for_twice_what_can_be_behind_it() {
+        assert_eq!(shares(&[3_075, 2_050, 1_025, 0, 0]), [6_150, 4_100, 2_050, 0, 0]);
+        // Few are too few where requests are discarded or overtake each other, as long as there is room.
+        assert_eq!(shares(&[2, 1, 0]), [LEAST, LEAST, 0]);
+        assert_eq!(shares(&[7_000, 2, 1, 0]), [14_000, LEAST / 2, LEAST / 2, 0]);
+        assert_eq!(shares(&[1; 40]), [256; 40]);
+        assert!(shares(&[]).is_empty());
+    }
+
+    #[test]
+    fn where_all_together_need_too_many_each_has_its_share() {
+        assert_eq!(shares(&[16_384, 8_192, 0]), [10_922, 5_461, 0]);
+        assert_eq!(shares(&[usize::MAX, usize::MAX, 1, 0]), [MOST / 2, MOST / 2, 0, 0]);
+        assert_eq!(shares(&[MOST]), [MOST]);
+        assert_eq!(shares(&vec![1; 2 * MOST]), vec![0; 2 * MOST]);
+    }
+
+    #[test]
+    fn a_note_is_its_workers() {
+        let trails = Trails::new(&[0, 5_000, 0, 0, 1_000, 0]);
+        for worker in 0..6 {
+            assert!(trails.range(worker).all(|at| trails.worker_of(at) == worker));
+        }
+        assert_eq!([0, 1, 4].map(|worker| trails.range(worker).len()), [0, 10_000, LEAST]);
+        assert_eq!(trails.notes.len(), 10_000 + LEAST);
     }
 
     #[test]
@@ -257,7 +335,7 @@ mod tests {
 
     #[test]
     fn a_run_of_very_many_workers_keeps_no_trails() {
-        let mut trail = Trail::new(Arc::new(Trails::new(MOST + 1)), 7);
+        let mut trail = Trail::new(Arc::new(Trails::new(&vec![1; 2 * MOST])), 7);
         let before = Link::START;
         let told = Told { start: 1, before, taken: 2, done: 3, blocked: 0 };
         assert_eq!(trail.note(told), 0);
@@ -269,7 +347,7 @@ mod tests {
 
     #[test]
     fn a_reader_never_sees_halves_of_two_notes() {
-        let trails = Arc::new(Trails::new(MOST));
+        let trails = Arc::new(Trails { notes: Box::new([Note::default()]), begins: Box::new([0]) });
         let mut trail = Trail::new(Arc::clone(&trails), 0);
         std::thread::scope(|scope| {
             let writer = scope.spawn(move || {

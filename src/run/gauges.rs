@@ -67,8 +67,9 @@ impl Gauges {
         let count = plan.stages.len();
         let precision = defaults.precision;
         let places: Vec<_> = places(plan).collect();
-        let trails =
-            (defaults.measure != Measure::Off).then(|| Arc::new(Trails::new(places.len())));
+        let behind = plan.behind();
+        let behind: Vec<_> = places.iter().map(|place| behind[place.stage]).collect();
+        let trails = (defaults.measure != Measure::Off).then(|| Arc::new(Trails::new(&behind)));
         let format = Format {
             precision,
             slowest: defaults.slowest,
@@ -216,5 +217,28 @@ impl Gauges {
             all.get_or_insert_with(|| HiccupSheet::new(self.format.precision)).add(sheet);
         }
         Hiccups::of(seen.watched.iter().sum(), all.as_ref())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{NoInput, Tract, fan_out, source, worker};
+
+    fn stage(name: &str, size: usize) -> Tract<u64, u64> {
+        worker(name, size, || |n: u64| n)
+    }
+
+    fn behind(tract: &Tract<NoInput, u64>) -> Vec<usize> {
+        tract.setup().capacity(10).plan().expect("a plan").behind()
+    }
+
+    #[test]
+    fn behind_a_stage_is_what_lanes_and_workers_hold_on_the_longest_way() {
+        let numbers = || source("numbers", 2, || 0..9_u64);
+        // Two lanes of 10 and a worker, then three lanes and three workers, behind which the run sees nothing.
+        assert_eq!(behind(&numbers().then(stage("one", 1)).then(stage("three", 3))), [54, 33, 0]);
+        let both = fan_out("both", [stage("a", 1).capacity(5).then(stage("b", 1)), stage("c", 1)]);
+        assert_eq!(behind(&numbers().then(both)), [10 + 1 + 10 + 1, 11, 0, 0]);
+        assert_eq!(behind(&numbers()), [0]);
     }
 }

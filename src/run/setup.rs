@@ -199,8 +199,8 @@ impl<I: Send + 'static, O: Send + 'static> Setup<'_, I, O> {
     /// interval; 1,000 at most, and 0 for none. Default: 8. Requests that end at their source have no hops, and none are kept.
     ///
     /// All memory for them is taken when the run is initialised: for each request 40 bytes a hop at each worker of the last
-    /// stages, twice. The notes of their hops take up to 112 KiB for each worker, 896 KiB at most in all, wherever anything
-    /// is measured.
+    /// stages, twice. Wherever anything is measured, the notes of hops take 56 bytes each, 896 KiB at most in all; how many a
+    /// worker keeps, [`SlowRequest::untold`](crate::SlowRequest::untold) says.
     pub fn slowest(mut self, count: usize) -> Self {
         self.defaults.slowest = count.min(MOST_SLOWEST);
         self

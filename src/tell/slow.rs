@@ -33,9 +33,14 @@ pub struct SlowRequest {
     pub ended: Duration,
     /// Nanoseconds from its start to its end at the last stage, or to its leaving that for a receiver.
     pub took: u64,
-    /// Nanoseconds of these that no hop tells. 0 unless it had more than 64 hops, was given another start on the way, or so many
-    /// requests were measured meanwhile that what its first hops had noted was overwritten: a worker keeps its last 2,048 notes,
-    /// fewer where the run has more than 7 workers.
+    /// Nanoseconds of these that no hop tells, before the first one that does. 0 unless it had more than 64 hops, was given
+    /// another start on the way, or so many requests were measured meanwhile that what its first hops had noted was
+    /// overwritten.
+    ///
+    /// A worker keeps notes of twice as many requests as lanes and workers behind it can hold, and of 2,048 at least; in a
+    /// run that would need more than 16,383 notes, fewer. So requests that stay in line are told from their source on
+    /// where lanes are not very large, however slow or crowded the machine is. More than that may go by a request that
+    /// waits for a slow worker of a pool or of a parallel group, or end early in a filter that discards nearly all.
     pub untold: u64,
     /// What it met on its way, from its source on. At a source it waited until it was given, if it had an
     /// [intended start](crate::Envelope::set_started) or came through a [`Feed`](crate::Feed).
