@@ -1,6 +1,7 @@
 //! Running: a plan is wired, put on threads, started, watched and ended.
 
 pub(crate) mod books;
+mod delivery;
 pub(crate) mod gate;
 pub(crate) mod gauges;
 pub(crate) mod inline;

@@ -2,12 +2,11 @@
 
 use std::sync::Arc;
 
+use super::delivery::Delivery;
 use super::inline::Inline;
 use super::running::Ready;
 use super::spawn::spawn;
 use super::wiring::wire;
-use crate::contract::failure::FailureKind;
-use crate::contract::request::Request;
 use crate::decide::lower::{Blueprint, Defaults, lower};
 use crate::decide::machine::Machine;
 use crate::decide::placement::{Layout, Placement};
@@ -15,14 +14,12 @@ use crate::decide::plan::Plan;
 use crate::describe::ends::{InputEnd, OutputEnd, receiver};
 use crate::describe::kit::Kit;
 use crate::describe::tract::{NoInput, Tract};
-use crate::error::{Error, panic_message};
+use crate::error::Error;
 use crate::events;
 use crate::lane::fork::Ending;
-use crate::lane::receiver::Receiver;
 use crate::measure::Measure;
 use crate::measure::metrics::{MetricsHandler, SharedHandler};
 use crate::measure::sheets::Precision;
-use crate::step::post::StagePost;
 use crate::step::trouble::Troubles;
 use crate::system::{self, Grant};
 use crate::tell::report::{MemoryReport, Report};
@@ -420,42 +417,4 @@ fn tell_initialised(plan: &Plan) {
     let workers = plan.stages.iter().map(|stage| stage.workers).sum();
     let lanes = plan.meshes.iter().map(|mesh| mesh.lanes).sum();
     events::initialised(plan.stages.len(), workers, plan.threads.len(), lanes);
-}
-
-/// Hands the requests of a receiver to a sink on the caller's thread.
-struct Delivery<O, F> {
-    receiver: Receiver<O>,
-    sink: F,
-    post: Option<Arc<StagePost>>,
-}
-
-impl<O, F: FnMut(O)> Delivery<O, F> {
-    fn new(receiver: Receiver<O>, sink: F, post: Option<Arc<StagePost>>) -> Self {
-        Self { receiver, sink, post }
-    }
-
-    /// Hands over what is there; returns how many.
-    fn deliver(&mut self) -> usize {
-        let Self { receiver, sink, post } = self;
-        receiver.drain(&mut |request| hand_over(sink, post.as_deref(), request)).0
-    }
-
-    /// Hands over everything until the tract has ended.
-    fn deliver_all(&mut self) {
-        let Self { receiver, sink, post } = self;
-        while receiver.deliver(&mut |request| hand_over(sink, post.as_deref(), request)) {}
-    }
-}
-
-/// Hands a request to a sink; what panics is kept.
-fn hand_over<O>(sink: &mut impl FnMut(O), post: Option<&StagePost>, request: Request<O>) {
-    let (value, envelope) = request.into_parts();
-    let sunk = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| sink(value)));
-    let panics = envelope.finish(sunk.is_ok());
-    if let Some(post) = post {
-        if let Err(panic) = sunk {
-            post.fail(0, FailureKind::Panicked, panic_message(panic));
-        }
-        panics.into_iter().for_each(|message| post.fail(0, FailureKind::CleanupPanicked, message));
-    }
 }
