@@ -60,17 +60,17 @@ impl Load {
     #[inline]
     pub(crate) fn get(&self) -> usize {
         let load = self.sent.load(Relaxed).wrapping_sub(self.done.load(Relaxed));
-        // What another producer has sent may not have been seen yet.
+        // What was sent may not have been counted, or seen, yet.
         if load > usize::MAX / 2 { 0 } else { load }
     }
 
     #[inline]
-    fn raise(&self) {
+    fn raise(&self, by: usize) {
         if self.producers.load(Relaxed) == 1 {
             // Nobody else writes it, so that no locked instruction is needed.
-            self.sent.store(self.sent.load(Relaxed).wrapping_add(1), Relaxed);
+            self.sent.store(self.sent.load(Relaxed).wrapping_add(by), Relaxed);
         } else {
-            self.sent.fetch_add(1, Relaxed);
+            self.sent.fetch_add(by, Relaxed);
         }
     }
 

@@ -102,19 +102,30 @@ impl<T> Outlet<T> {
         let mut left = budget;
         loop {
             let run = self.credit().min(left);
-            for _ in 0..run {
-                let Some(request) = giver.give() else { return };
-                giver.putting();
-                giver.has_put(self.put(request));
-                if !giver.goes_on() {
-                    return;
-                }
-            }
+            let filled = if let Self::Route(route) = self { route.fill(run, giver) } else { None };
+            let all = match filled {
+                Some(all) => all,
+                None => self.put_each(run, giver),
+            };
             left -= run;
-            if left == 0 || !self.ready() {
+            if !all || left == 0 || !self.ready() {
                 return;
             }
         }
+    }
+
+    /// Puts `n` requests of `giver`, for which there is room; false if it has nothing more.
+    #[inline(always)]
+    fn put_each(&mut self, n: usize, giver: &mut impl Giver<T>) -> bool {
+        for _ in 0..n {
+            let Some(request) = giver.give() else { return false };
+            giver.putting();
+            giver.has_put(self.put(request));
+            if !giver.goes_on() {
+                return false;
+            }
+        }
+        true
     }
 
     /// Puts a request, after [`ready`](Self::ready) said so. Returns what clean-ups said that panicked.

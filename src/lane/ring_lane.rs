@@ -44,6 +44,7 @@ pub(crate) fn lane<T>(spec: LaneSpec) -> (LaneTx<T>, LaneRx<T>) {
         load: spec.load,
         tally: Arc::clone(&spec.tally),
         put: 0,
+        loaded: 0,
         full: false,
         consumer: Bell::new(spec.doorbells.consumer),
     };
@@ -71,6 +72,8 @@ pub(crate) struct LaneTx<T> {
     tally: Arc<LaneTally>,
     /// Requests published.
     put: u64,
+    /// Requests that are in the load.
+    loaded: u64,
     full: bool,
     /// The last field: rung when the ring is dropped.
     consumer: Bell,
@@ -118,15 +121,30 @@ impl<T> LaneTx<T> {
     /// Puts a request, for which [`has_room`](Self::has_room) found room.
     #[inline(always)]
     pub(crate) fn put(&mut self, request: Request<T>) {
-        if let Some(load) = &self.load {
-            load.raise();
-        }
         if self.batch > 1 {
             if self.ring.stage(request, self.put) == self.batch {
                 self.flush();
             }
         } else {
             self.push(request);
+        }
+        self.raise_load();
+    }
+
+    /// Requests put so far.
+    #[inline(always)]
+    pub(super) fn given(&self) -> u64 {
+        self.put + self.ring.staged() as u64
+    }
+
+    /// Counts in the load what was put since the last time. After a panic in the middle of a fill it is the next put, or
+    /// the end of the turn, that does it.
+    #[inline(always)]
+    fn raise_load(&mut self) {
+        let given = self.given();
+        if let Some(load) = &self.load {
+            load.raise(usize::try_from(given - self.loaded).unwrap_or(usize::MAX));
+            self.loaded = given;
         }
     }
 
@@ -141,7 +159,7 @@ impl<T> LaneTx<T> {
     }
 
     /// Puts what `giver` gives until it has nothing, there is no room, or `budget` is used up. Should it panic, what it
-    /// gave before is put. Not for lanes to workers that compete.
+    /// gave before is put.
     #[inline(always)]
     pub(crate) fn fill(&mut self, budget: usize, giver: &mut impl Giver<T>) {
         let mut left = budget;
@@ -162,6 +180,7 @@ impl<T> LaneTx<T> {
                 left -= wanted;
             }
         }
+        self.raise_load();
     }
 
     /// Publishes what was staged.
@@ -177,6 +196,7 @@ impl<T> LaneTx<T> {
         if self.ring.staged() > 0 {
             self.publish();
         }
+        self.raise_load();
         self.tally.producer.put.set(self.put);
     }
 }

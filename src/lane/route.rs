@@ -9,6 +9,7 @@
 //! were found full, and halves while they do not. Deeper than at first, a worker is given as much as its window holds
 //! before anybody is looked at again. (The idea is that of Linux' dynamic queue limits, `lib/dynamic_queue_limits.c`.)
 
+use super::Giver;
 use super::outlet::{Outlet, Vacancy};
 use crate::contract::cleanup::Panics;
 use crate::contract::request::Request;
@@ -45,6 +46,8 @@ const SHALLOW: usize = 4;
 const DEEP: usize = 32;
 /// The widest window of any.
 const WIDEST: usize = 32;
+/// Requests between two flushes that show that there is no lack of them: as many as a turn gives.
+const PLENTY: usize = 64;
 /// How many windows a worker with an even share is sent in a round.
 const WINDOWS: usize = 4;
 
@@ -150,19 +153,46 @@ impl<T> Route<T> {
         let exit = &mut self.exits[self.chosen];
         exit.sent += 1;
         let panics = exit.outlet.put(request);
-        self.lately += 1;
-        self.round -= 1;
+        self.count(1);
+        panics
+    }
+
+    /// Counts what was put, towards the end of the round.
+    #[inline(always)]
+    fn count(&mut self, put: usize) {
+        self.lately += put;
+        self.round = self.round.saturating_sub(put);
         if self.round == 0 {
             self.end_round();
         }
-        panics
+    }
+
+    /// Puts `n` requests of `giver` in a run, to the one that is chosen and has room for them; whether it has more. `None`,
+    /// and nothing is put, where there is no run, or not to one lane.
+    #[inline(always)]
+    pub(super) fn fill(&mut self, n: usize, giver: &mut impl Giver<T>) -> Option<bool> {
+        let Exit { outlet, sent, .. } = &mut self.exits[self.chosen];
+        let Outlet::Lane(lane) = outlet else { return None };
+        if self.run < 2 {
+            return None;
+        }
+        let before = lane.given();
+        lane.fill(n, giver);
+        let put = usize::try_from(lane.given() - before).unwrap_or(usize::MAX);
+        *sent += put;
+        self.run -= put;
+        if self.run == 0 {
+            self.turn_to_next();
+        }
+        self.count(put);
+        Some(put == n && giver.goes_on())
     }
 
     /// Publishes what was put, at the end of a turn. One that could have given every worker its fill and did not is
     /// no reason for depth.
     pub(super) fn flush(&mut self) {
         self.exits.iter_mut().for_each(|exit| exit.outlet.flush());
-        if self.lately < self.depth * self.exits.len() {
+        if self.lately < (self.depth * self.exits.len()).min(PLENTY) {
             self.depth = (self.depth / 2).max(SHALLOW);
         }
         if self.run > 0 {
@@ -177,10 +207,16 @@ impl<T> Route<T> {
         self.next = if self.chosen + 1 < self.exits.len() { self.chosen + 1 } else { 0 };
     }
 
+    /// So deep that a turn fills every worker, where that is deeper than at first: who is filled again before others
+    /// have had their turn is given more than his share.
+    fn deepest(&self) -> usize {
+        (PLENTY / self.exits.len()).clamp(2 * SHALLOW, DEEP)
+    }
+
     /// What was sent is what was done, but for a window's worth: nothing is sent to a worker that does not finish.
     fn end_round(&mut self) {
         match self.dry {
-            1.. => self.depth = (self.depth * 2).min(DEEP),
+            1.. => self.depth = (self.depth * 2).min(self.deepest()),
             0 => {}
             _ => self.depth = (self.depth / 2).max(SHALLOW),
         }
