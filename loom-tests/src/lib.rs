@@ -6,6 +6,6 @@
 //! empty.
 //!
 //! ```text
-//! cargo run -p loom-tests    # builds and runs them all, and mutants of the protocols: `bin/prove`
+//! cargo run -p loom-tests    # builds and runs them all, and mutants of the protocols: `bin/prove`, which also runs sanitizers
 //! RUSTFLAGS="--cfg loom" cargo test -p loom-tests --release --target-dir target/loom -- NAME
 //! ```

@@ -1,13 +1,13 @@
 //! A fence of two unequal halves: light for those who ring often, heavy for those who are about to park.
 //!
 //! On Linux the heavy half is `membarrier` (private expedited), which makes every running thread of the process pass a
-//! full fence, so that the light half need only keep the compiler from reordering. Elsewhere, and where the kernel
-//! refuses, both are `fence(SeqCst)`. Which it is, is settled once per process.
+//! full fence, so that the light half need only keep the compiler from reordering. Elsewhere, in models and under Miri, and where
+//! the kernel refuses, both are `fence(SeqCst)`. Which it is, is settled once per process.
 //!
 //! The kernel runs one such call of a process at a time, so a thread that finds another at it does not queue: it is told
 //! to look again and try later. Asking is rare in any case, since a thread spins and yields before it parks.
 
-#[cfg(all(target_os = "linux", not(loom)))]
+#[cfg(all(target_os = "linux", not(any(loom, miri))))]
 mod asymmetric {
     use std::sync::{Mutex, OnceLock, TryLockError};
 
@@ -33,7 +33,7 @@ mod asymmetric {
     }
 }
 
-#[cfg(any(not(target_os = "linux"), loom))]
+#[cfg(not(all(target_os = "linux", not(any(loom, miri)))))]
 mod asymmetric {
     pub(super) fn is_offered() -> bool {
         false

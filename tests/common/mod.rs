@@ -53,14 +53,16 @@ impl Count {
 /// Runs something that must not hang: fails the test if it has not returned after a minute, which is a hang
 /// detector and no measurement.
 pub fn within_a_minute<R: Send + 'static>(work: impl FnOnce() -> R + Send + 'static) -> R {
-    within(std::time::Duration::from_secs(60), work)
+    within(A_MINUTE, work)
 }
 
-/// Like [`within_a_minute`], for what may take long on a busy machine.
-pub fn within<R: Send + 'static>(
-    limit: std::time::Duration,
-    work: impl FnOnce() -> R + Send + 'static,
-) -> R {
+/// Like [`within_a_minute`], for what may take long on a busy machine. `RINGTRACT_PATIENCE=10` waits ten times as long, for
+/// those who run tests in what slows them down.
+pub fn within<R: Send + 'static>(limit: Duration, work: impl FnOnce() -> R + Send + 'static) -> R {
+    let patience = std::env::var("RINGTRACT_PATIENCE").ok();
+    let patience =
+        patience.map_or(1, |times| times.parse().expect("RINGTRACT_PATIENCE is a number"));
+    let limit = limit * patience;
     let (done, finished) = std::sync::mpsc::channel();
     let thread = std::thread::spawn(move || {
         let result = work();
