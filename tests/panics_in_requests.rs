@@ -3,14 +3,15 @@
 mod common;
 
 use std::cell::Cell;
+use std::sync::{Arc, Mutex};
 
 use common::books::{assert_balanced, failures_of, ledger};
 use common::deaths::{Deaths, marked};
 use common::probe::run_to;
 use common::{EVERY_WAY, MEANT, hush_meant_panics, within_a_minute};
 use ringtract::{
-    Envelope, FailureKind, NoInput, OnPanic, Outcome, Placement, Report, Tract, Worker, collect,
-    fan_out, final_output, for_each, outcome, sim, source, worker,
+    Envelope, FailureKind, Measure, NoInput, OnPanic, Outcome, Placement, Report, Tract, Worker,
+    collect, fan_out, final_output, for_each, outcome, receiver, sim, source, worker,
 };
 
 /// Runs a test in every way, quietly, and not for ever.
@@ -199,6 +200,33 @@ fn s26_values_that_panic_when_dropped_in_a_lane_keep_no_clean_up_from_running() 
         let defects = report.failures.iter().filter(|f| f.kind == FailureKind::Defect).count();
         assert_eq!(defects, 0, "{way:?}: {:?}", report.failures);
     });
+}
+
+#[test]
+fn s26_values_that_panic_when_dropped_behind_a_receiver_that_left_keep_no_clean_up_from_running() {
+    for how in [Measure::Off, Measure::ALL] {
+        in_every_way(move |way| {
+            let deaths = Deaths::default();
+            let (output, receiver) = receiver();
+            let receiver = Arc::new(Mutex::new(Some(receiver)));
+            // In the middle of a turn, so that the values after it go into a lane that nobody reads any more.
+            let leaves = move |n| {
+                let leaving = if n == 3 { receiver.lock().expect("whole").take() } else { None };
+                drop(leaving);
+                Fragile(true)
+            };
+            let tract = values(&deaths, leaves);
+            let setup = tract.setup().placement(way).measure(how).capacity(8);
+            let report = match way {
+                Placement::Inline { .. } => setup.init_inline(output).expect("sound").finish(),
+                _ => setup.init(output).expect("sound").start().expect("sound").wait(),
+            };
+            let sent = ledger(&report, "values").emitted;
+            assert!(sent > 3, "{way:?}, {how:?}: only {sent} were sent");
+            deaths.assert_each_once(0..sent, |_| false);
+            assert!(report.failures.is_empty(), "{way:?}, {how:?}: {:?}", report.failures);
+        });
+    }
 }
 
 /// Becomes 2 values, and then breaks.

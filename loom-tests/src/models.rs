@@ -25,7 +25,7 @@ use crate::lane::ring_lane::{Doorbells, Drained, LaneRx, LaneSpec, LaneTx, lane}
 use crate::lane::{Giver, Taker};
 use crate::measure::tally::LaneTally;
 
-fn small_lane(capacity: usize, batch: usize, split: bool) -> (LaneTx<u32>, LaneRx<u32>) {
+fn small_lane<T>(capacity: usize, batch: usize, split: bool) -> (LaneTx<T>, LaneRx<T>) {
     lane(LaneSpec {
         capacity,
         batch,
@@ -177,6 +177,36 @@ pub fn full_lane_then_consumer_leaves() {
         drop(tx);
         consumer.join().expect("leaves");
         assert_eq!(*endings.lock().expect("whole"), [false]);
+    });
+}
+
+/// A value whose drop panics, without a word to the panic hook.
+struct Fragile;
+
+impl Drop for Fragile {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            std::panic::resume_unwind(Box::new("dropped"));
+        }
+    }
+}
+
+/// What is put while the consumer leaves dies with failure, each once and contained, whichever end goes last.
+pub fn consumer_leaves_beside_puts() {
+    in_either_track(|split| {
+        let (mut tx, rx) = small_lane::<Fragile>(2, 1, split);
+        let consumer = thread::spawn(move || drop(rx));
+        let endings = std::sync::Arc::new(Mutex::new(Vec::new()));
+        for _ in 0..2 {
+            let mut request = Request::new(Fragile);
+            let ended = std::sync::Arc::clone(&endings);
+            request.envelope.on_end(move |success| ended.lock().expect("whole").push(success));
+            assert!(tx.has_room());
+            tx.put(request);
+        }
+        drop(tx);
+        consumer.join().expect("leaves");
+        assert_eq!(*endings.lock().expect("whole"), [false; 2]);
     });
 }
 

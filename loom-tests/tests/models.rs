@@ -20,6 +20,11 @@ fn a_producer_before_a_full_lane_sees_its_consumer_leave() {
 }
 
 #[test]
+fn what_is_put_beside_a_consumer_that_leaves_dies_once() {
+    models::consumer_leaves_beside_puts();
+}
+
+#[test]
 fn room_once_seen_does_not_go_away() {
     models::room_stays();
 }

@@ -6,6 +6,7 @@ pub(crate) mod inlet;
 pub(crate) mod outlet;
 mod prefault;
 pub(crate) mod receiver;
+mod remains;
 pub(crate) mod ring_lane;
 pub(crate) mod route;
 pub(crate) mod track;

@@ -4,8 +4,12 @@
 //! fills slots: room that was seen is still there at the put. And a lane that is empty *after* it was seen
 //! abandoned stays empty, since the last push happened before the producer was dropped: that is the end.
 
+use std::mem;
 use std::sync::Arc;
 
+use crossbeam_utils::CachePadded;
+
+use super::remains::Remains;
 use super::track::{TrackRx, TrackTx, bury, take_aside, track};
 use super::{Giver, Load, Taker};
 use crate::contract::cleanup::Panics;
@@ -38,8 +42,11 @@ pub(crate) struct Doorbells {
 pub(crate) fn lane<T>(spec: LaneSpec) -> (LaneTx<T>, LaneRx<T>) {
     let batch = spec.batch.min(spec.capacity);
     let (producer, consumer) = track(spec.capacity, spec.split, if batch > 1 { batch } else { 0 });
+    // On a cache line of its own: the producer looks at it once a turn, and nobody writes it before the end.
+    let remains = Arc::new(CachePadded::new(Remains::new()));
     let tx = LaneTx {
         ring: producer,
+        remains: Arc::clone(&remains),
         batch,
         load: spec.load,
         tally: Arc::clone(&spec.tally),
@@ -51,6 +58,7 @@ pub(crate) fn lane<T>(spec: LaneSpec) -> (LaneTx<T>, LaneRx<T>) {
     let chunk = (spec.capacity / 4).clamp(1, MOST_AT_ONCE);
     let rx = LaneRx {
         ring: consumer,
+        remains,
         chunk,
         tally: spec.tally,
         taken: 0,
@@ -67,6 +75,7 @@ const MOST_AT_ONCE: usize = 32;
 /// The producer's end.
 pub(crate) struct LaneTx<T> {
     pub(super) ring: TrackTx<T>,
+    remains: Arc<CachePadded<Remains<T>>>,
     batch: usize,
     load: Option<Arc<Load>>,
     tally: Arc<LaneTally>,
@@ -110,7 +119,7 @@ impl<T> LaneTx<T> {
 
     /// Whether the consumer is gone, for good.
     pub(crate) fn is_closed(&self) -> bool {
-        self.ring.is_abandoned()
+        self.remains.is_left()
     }
 
     /// What the consumer holds, where workers compete: queued, over all its lanes, and in hand.
@@ -204,6 +213,7 @@ impl<T> LaneTx<T> {
 impl<T> Drop for LaneTx<T> {
     fn drop(&mut self) {
         self.flush();
+        self.remains.leave();
     }
 }
 
@@ -223,6 +233,7 @@ pub(crate) enum Drained {
 /// The consumer's end.
 pub(crate) struct LaneRx<T> {
     ring: TrackRx<T>,
+    remains: Arc<CachePadded<Remains<T>>>,
     chunk: usize,
     tally: Arc<LaneTally>,
     taken: u64,
@@ -344,21 +355,20 @@ impl<T> LaneRx<T> {
 
     /// Ends whatever is in it now with failure, uncounted: the lane's own count of what was put and taken tells.
     pub(crate) fn drop_all(&mut self) -> Panics {
-        let mut panics = Panics::NONE;
-        while let Some(request) = self.ring.pop(self.taken + self.buried) {
-            self.buried += 1;
-            panics.join(request.die());
-        }
+        let mut next = self.taken + self.buried;
+        let panics = self.ring.bury_all(&mut next);
+        self.buried = next - self.taken;
         panics
     }
 }
 
 impl<T> Drop for LaneRx<T> {
-    /// The ring itself would drop what is left as it comes, and a panic in the middle would be everybody's.
     fn drop(&mut self) {
         self.tally.consumer.taken.set(self.taken);
         // Nobody is left to tell of a panic but the panic hook, which has been told.
         let _ = self.drop_all();
         self.tally.consumer.gone.set(1);
+        let ring = mem::replace(&mut self.ring, TrackRx::of_nothing());
+        self.remains.leave_ring(ring, self.taken + self.buried);
     }
 }

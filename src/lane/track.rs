@@ -7,6 +7,7 @@
 //! back, so whoever has the value has the envelope, and a ring with room for the value has room for both.
 
 use super::{Giver, Taker};
+use crate::contract::cleanup::Panics;
 use crate::contract::request::{Envelope, Request};
 use crate::sync::ring::{self, Consumer, Producer, RingBuffer};
 use crate::wait::doorbell::Bell;
@@ -68,14 +69,6 @@ impl<T> TrackTx<T> {
         match self {
             Self::Whole { requests, .. } => requests.cached_slots(),
             Self::Split { values, .. } => values.cached_slots(),
-        }
-    }
-
-    #[inline(always)]
-    pub(crate) fn is_abandoned(&self) -> bool {
-        match self {
-            Self::Whole { requests, .. } => requests.is_abandoned(),
-            Self::Split { values, .. } => values.is_abandoned(),
         }
     }
 
@@ -287,6 +280,11 @@ pub(crate) enum TrackRx<T> {
 }
 
 impl<T> TrackRx<T> {
+    /// A ring that holds nothing, ever.
+    pub(crate) fn of_nothing() -> Self {
+        track(0, false, 0).1
+    }
+
     pub(crate) fn slots(&self) -> usize {
         match self {
             Self::Whole(requests) => requests.slots(),
@@ -323,6 +321,17 @@ impl<T> TrackRx<T> {
                 values.pop().ok().map(|value| Request { value, envelope })
             }
         }
+    }
+
+    /// Ends whatever is in it now with failure, one by one, so that no panic keeps another from its end. `next` is the
+    /// number of the next one, and counts on.
+    pub(crate) fn bury_all(&mut self, next: &mut u64) -> Panics {
+        let mut panics = Panics::NONE;
+        while let Some(request) = self.pop(*next) {
+            *next += 1;
+            panics.join(request.die());
+        }
+        panics
     }
 
     /// Hands over up to `n` requests, as long as the taker is ready, and gives their slots back together. `taken` is
