@@ -38,6 +38,11 @@ pub(crate) trait Taker<T> {
     /// Takes requests for as long as it is ready, of which there is at least one, and it is ready now. The loop is the
     /// taker's, so that what does not change from one request to the next stays in registers.
     fn take_each(&mut self, requests: impl Iterator<Item = Request<T>>);
+    /// The same off the main roads, where the loop is compiled once for all.
+    #[inline(never)]
+    fn take_aside(&mut self, requests: &mut dyn Iterator<Item = Request<T>>) {
+        self.take_each(requests);
+    }
 }
 
 /// How many requests a pool's worker holds: queued and in hand, over all its lanes.

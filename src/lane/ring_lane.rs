@@ -10,7 +10,7 @@ use std::sync::Arc;
 use crossbeam_utils::CachePadded;
 
 use super::remains::Remains;
-use super::track::{TrackRx, TrackTx, bury, take_aside, track};
+use super::track::{TrackRx, TrackTx, bury, track};
 use super::{Giver, Load, Taker};
 use crate::contract::cleanup::Panics;
 use crate::contract::request::Request;
@@ -322,7 +322,7 @@ impl<T> LaneRx<T> {
         } else if let Some(request) = ring.pop(*taken) {
             *taken += 1;
             producer.ring();
-            take_aside(taker, &mut std::iter::once(request));
+            taker.take_aside(&mut std::iter::once(request));
         }
     }
 

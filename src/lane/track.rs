@@ -343,7 +343,7 @@ impl<T> TrackRx<T> {
             Self::Whole(requests) => {
                 let Ok(chunk) = requests.read_chunk(n) else { return };
                 let count = Count::on(taken);
-                take_aside(taker, &mut Counted { requests: chunk.into_iter(), count });
+                taker.take_each(Counted { requests: chunk.into_iter(), count });
             }
             Self::Split { values, letters } => {
                 // Letters are pushed first: if there is none now, none of these values has one.
@@ -354,14 +354,11 @@ impl<T> TrackRx<T> {
                     let requests = values.map(Request::new);
                     taker.take_each(Counted { requests, count: Count::on(taken) });
                 } else {
-                    take_aside(
-                        taker,
-                        &mut values.map(|value| {
-                            let envelope = fetch(letters, *taken);
-                            *taken += 1;
-                            Request { value, envelope }
-                        }),
-                    );
+                    taker.take_aside(&mut values.map(|value| {
+                        let envelope = fetch(letters, *taken);
+                        *taken += 1;
+                        Request { value, envelope }
+                    }));
                 }
             }
         }
@@ -414,15 +411,6 @@ impl<T, R: Iterator<Item = Request<T>>> Iterator for Counted<'_, R> {
         self.count.up();
         Some(request)
     }
-}
-
-/// Takes requests off the main roads, where the taker's loop is compiled once for all.
-#[inline(never)]
-pub(crate) fn take_aside<T>(
-    taker: &mut impl Taker<T>,
-    requests: &mut dyn Iterator<Item = Request<T>>,
-) {
-    taker.take_each(requests);
 }
 
 /// The envelope of the request with this number: bare, unless there is a letter.

@@ -100,6 +100,12 @@ impl<I, W: Worker<I>, F: Factory<Product = W>> Hands<I, W, F> {
         self.pending.is_some()
     }
 
+    /// Whether the meter looks at every request, measured or not.
+    #[inline(always)]
+    pub(super) fn ask_for_each(&self) -> bool {
+        self.meter.as_ref().is_some_and(|meter| meter.asks_for_each())
+    }
+
     #[inline(always)]
     pub(super) fn have_worker(&self) -> bool {
         self.worker.is_some()

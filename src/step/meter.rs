@@ -125,6 +125,7 @@ impl Meter {
 
     /// A request is taken, the `number`th; whether it is measured. Panics where a simulated run has planned that, as the
     /// worker would.
+    #[inline(never)]
     pub(crate) fn take(&mut self, stamp: Stamp, number: u64, post: &Post) -> bool {
         if number == self.strike {
             self.strike(number);
@@ -163,8 +164,15 @@ impl Meter {
     }
 
     /// The request in hand has been worked on, and is `emitted` or not. At the end of a tract that is the end of it,
-    /// unless it becomes `several`. Its stamp is told of this hop, if it goes on.
-    pub(crate) fn worked(&mut self, emitted: bool, several: bool, stamp: &mut Stamp, post: &Post) {
+    /// unless it becomes `several`. Returns its stamp, told of this hop if it goes on.
+    #[inline(never)]
+    pub(crate) fn worked(
+        &mut self,
+        emitted: bool,
+        several: bool,
+        mut stamp: Stamp,
+        post: &Post,
+    ) -> Stamp {
         let now = clock::now();
         let work = now.saturating_sub(self.taken_at);
         let age = self.stamp.age_at(now);
@@ -205,6 +213,7 @@ impl Meter {
             ];
             with_some(&values, |values| self.tell(values, post));
         }
+        stamp
     }
 
     /// What this hop has to tell of the request in hand.
@@ -252,7 +261,8 @@ impl Meter {
     }
 
     /// A source gives a request that is measured, which its input gave a time to start or not.
-    pub(crate) fn gave(&mut self, stamp: &mut Stamp, intended: bool) {
+    #[inline(never)]
+    pub(crate) fn gave(&mut self, mut stamp: Stamp, intended: bool) -> Stamp {
         let now = clock::now();
         if let (true, Some(pages)) = (intended, &self.gauge.pages) {
             let late = stamp.age_at(now).unwrap_or(0);
@@ -262,6 +272,7 @@ impl Meter {
             let (start, before) = (stamp.start(), Link::START);
             stamp.set_hop(trail.note(Told { start, before, taken: now, done: now, blocked: 0 }));
         }
+        stamp
     }
 }
 

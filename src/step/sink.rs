@@ -72,33 +72,29 @@ impl<T, P: Output<T>> Taker<T> for End<P> {
 
     #[inline(always)]
     fn take_each(&mut self, mut requests: impl Iterator<Item = Request<T>>) {
-        self.post.tally.enter(Phase::Working);
-        match self.meter.is_some() {
+        match self.meter.as_ref().is_some_and(|meter| meter.asks_for_each()) {
             false => self.put_each::<T, false>(requests),
-            true => self.put_each_metered(&mut requests),
+            true => self.take_aside(&mut requests),
         }
+    }
+
+    #[inline(never)]
+    fn take_aside(&mut self, requests: &mut dyn Iterator<Item = Request<T>>) {
+        self.put_each::<T, true>(requests);
     }
 }
 
 impl<P> End<P> {
-    /// Off the main road, and compiled once.
-    #[inline(never)]
-    fn put_each_metered<T>(&mut self, requests: &mut dyn Iterator<Item = Request<T>>)
-    where
-        P: Output<T>,
-    {
-        self.put_each::<T, true>(requests);
-    }
-
     #[inline(always)]
-    fn put_each<T, const METERED: bool>(&mut self, requests: impl Iterator<Item = Request<T>>)
+    fn put_each<T, const ASIDE: bool>(&mut self, requests: impl Iterator<Item = Request<T>>)
     where
         P: Output<T>,
     {
+        self.post.tally.enter(Phase::Working);
         let Self { output, post, meter, call, .. } = self;
         let mut call = Calling { call: Call::None, left: call };
         let (control, tally) = (&*post.control, &**post.tally);
-        let asks = meter.as_ref().is_some_and(|meter| meter.asks_for_each());
+        let asks = ASIDE && meter.as_ref().is_some_and(|meter| meter.asks_for_each());
         let mut taken = tally.taken.get();
         for mut request in requests {
             taken += 1;
@@ -106,7 +102,7 @@ impl<P> End<P> {
             tally.taken.set(taken);
             call.call = Call::Put;
             let measured = match meter {
-                Some(meter) if METERED && (asks || request.envelope.stamp.is_measured()) => meter
+                Some(meter) if request.envelope.stamp.is_measured() || asks => meter
                     .take(request.envelope.stamp, taken, post)
                     .then(|| (&mut **meter, tally.failed.get())),
                 _ => None,
@@ -120,7 +116,7 @@ impl<P> End<P> {
             call.call = Call::None;
             if let Some((meter, failed)) = measured {
                 let delivered = failed == tally.failed.get();
-                meter.worked(delivered, false, &mut { Stamp::NONE }, post);
+                meter.worked(delivered, false, Stamp::NONE, post);
             }
             if control.is_abandoned() {
                 return;

@@ -104,8 +104,12 @@ impl<S: Input, const STAMPED: bool> Giver<S::Item> for Draw<'_, S, STAMPED> {
         let mut envelope = Envelope::BARE;
         match self.input.poll(&mut envelope) {
             Next::Value(value) => {
-                if STAMPED {
-                    envelope.stamp = self.stamp(envelope.stamp);
+                if let (true, Some(stamper)) = (STAMPED, &mut self.stamper) {
+                    let intended = envelope.stamp;
+                    envelope.stamp = stamper.stamp(intended);
+                    if let (true, Some(meter)) = (envelope.stamp.is_measured(), &mut self.meter) {
+                        envelope.stamp = meter.gave(envelope.stamp, intended.has_start());
+                    }
                 }
                 self.taken += 1;
                 // Told at each request, so that an input that never comes back can be named.
@@ -133,18 +137,6 @@ impl<S: Input, const STAMPED: bool> Giver<S::Item> for Draw<'_, S, STAMPED> {
     #[inline(always)]
     fn goes_on(&self) -> bool {
         !self.control.has_reached(self.until)
-    }
-}
-
-impl<S: Input, const STAMPED: bool> Draw<'_, S, STAMPED> {
-    /// Stamps a new request; a call of its own, so that it costs nothing where nothing is measured.
-    #[inline(never)]
-    fn stamp(&mut self, intended: Stamp) -> Stamp {
-        let mut stamp = self.stamper.as_mut().map_or(intended, |stamper| stamper.stamp(intended));
-        if let (true, Some(meter)) = (stamp.is_measured(), &mut self.meter) {
-            meter.gave(&mut stamp, intended.has_start());
-        }
-        stamp
     }
 }
 

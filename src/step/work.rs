@@ -127,28 +127,24 @@ impl<I, W: Worker<I>, F: Factory<Product = W>> Taker<I> for Bench<I, W, F> {
 
     #[inline(always)]
     fn take_each(&mut self, mut requests: impl Iterator<Item = Request<I>>) {
-        self.hands.post.tally.enter(Phase::Working);
-        match self.hands.meter.is_some() {
+        match self.hands.ask_for_each() {
             false => self.work_on_each::<false>(requests),
-            true => self.work_on_each_metered(&mut requests),
+            true => self.take_aside(&mut requests),
         }
+    }
+
+    #[inline(never)]
+    fn take_aside(&mut self, requests: &mut dyn Iterator<Item = Request<I>>) {
+        self.work_on_each::<true>(requests);
     }
 }
 
 impl<I, W: Worker<I>, F: Factory<Product = W>> Bench<I, W, F> {
-    /// Off the main road, and compiled once.
-    #[inline(never)]
-    fn work_on_each_metered(&mut self, requests: &mut dyn Iterator<Item = Request<I>>) {
-        self.work_on_each::<true>(requests);
-    }
-
     #[inline(always)]
-    fn work_on_each<const METERED: bool>(
-        &mut self,
-        mut requests: impl Iterator<Item = Request<I>>,
-    ) {
+    fn work_on_each<const ASIDE: bool>(&mut self, mut requests: impl Iterator<Item = Request<I>>) {
+        self.hands.post.tally.enter(Phase::Working);
         loop {
-            let Some(work) = self.hands.work_on::<_, METERED>(requests) else { return };
+            let Some(work) = self.hands.work_on::<_, ASIDE>(requests) else { return };
             let (other, rest) = self.outlet.fill(usize::MAX, work).end();
             let Some(other) = other else { return };
             requests = rest;

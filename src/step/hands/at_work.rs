@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::{Call, Hands, InHand, Other, Pending, let_go};
 use crate::contract::cleanup::Panics;
 use crate::contract::factory::Factory;
-use crate::contract::request::{Envelope, Request, Stamp};
+use crate::contract::request::{Envelope, Request};
 use crate::contract::worker::{Outcome, Worker};
 use crate::lane::{Giver, Load};
 use crate::measure::tally::StepTally;
@@ -18,10 +18,10 @@ use crate::wait::doorbell::Doorbell;
 impl<I, W: Worker<I>, F: Factory<Product = W>> Hands<I, W, F> {
     /// The worker at work on these requests; `None` if there is no worker any more.
     #[inline(always)]
-    pub(in crate::step) fn work_on<'a, R, const METERED: bool>(
+    pub(in crate::step) fn work_on<'a, R, const ASIDE: bool>(
         &'a mut self,
         requests: R,
-    ) -> Option<AtWork<'a, I, W, R, METERED>> {
+    ) -> Option<AtWork<'a, I, W, R, ASIDE>> {
         let Self { worker, load, suppliers, left, post, meter, emitted, .. } = self;
         Some(AtWork {
             requests,
@@ -37,7 +37,7 @@ impl<I, W: Worker<I>, F: Factory<Product = W>> Hands<I, W, F> {
             control: &post.control,
             tally: &post.tally,
             post,
-            asks: meter.as_ref().is_some_and(|meter| meter.asks_for_each()),
+            asks: ASIDE && meter.as_ref().is_some_and(|meter| meter.asks_for_each()),
             meter: meter.as_deref_mut(),
             taken: post.tally.taken.get(),
             other: None,
@@ -54,7 +54,7 @@ impl<I, W: Worker<I>, F: Factory<Product = W>> Hands<I, W, F> {
 }
 
 /// A worker at work on several requests, with what its loop needs at hand.
-pub(in crate::step) struct AtWork<'a, I, W: Worker<I>, R, const METERED: bool> {
+pub(in crate::step) struct AtWork<'a, I, W: Worker<I>, R, const ASIDE: bool> {
     requests: R,
     worker: &'a mut W,
     load: Option<&'a Load>,
@@ -90,7 +90,7 @@ impl Drop for Holding<'_> {
     }
 }
 
-impl<I, W, R, const METERED: bool> Giver<W::Out> for AtWork<'_, I, W, R, METERED>
+impl<I, W, R, const ASIDE: bool> Giver<W::Out> for AtWork<'_, I, W, R, ASIDE>
 where
     W: Worker<I>,
     R: Iterator<Item = Request<I>>,
@@ -108,7 +108,7 @@ where
         // As above.
         std::mem::forget(std::mem::replace(&mut in_hand.envelope, envelope));
         let measured = match &mut self.meter {
-            Some(meter) if METERED && (self.asks || stamp.is_measured()) => {
+            Some(meter) if stamp.is_measured() || self.asks => {
                 meter.take(stamp, self.taken, self.post)
             }
             _ => false,
@@ -116,8 +116,11 @@ where
         let outcome = self.worker.work(value, &mut in_hand.envelope);
         in_hand.call = Call::None;
         let mut envelope = std::mem::replace(&mut in_hand.envelope, Envelope::BARE);
-        if measured {
-            self.record(&outcome, &mut envelope.stamp);
+        if measured && let Some(meter) = &mut self.meter {
+            let several = matches!(outcome, Outcome::EmitAll);
+            let emitted = several || matches!(outcome, Outcome::Emit(_));
+            // By value, so that the envelope need not be anywhere in memory.
+            envelope.stamp = meter.worked(emitted, several, envelope.stamp, self.post);
         }
         match outcome {
             Outcome::Emit(value) => {
@@ -150,20 +153,11 @@ where
     }
 }
 
-impl<I, W: Worker<I>, R, const METERED: bool> AtWork<'_, I, W, R, METERED> {
+impl<I, W: Worker<I>, R, const ASIDE: bool> AtWork<'_, I, W, R, ASIDE> {
     /// What the last request came to, if not one value; and the requests that are left.
     #[inline(always)]
     pub(in crate::step) fn end(self) -> (Option<Other<W::Out>>, R) {
         (self.other, self.requests)
-    }
-
-    #[cold]
-    fn record(&mut self, outcome: &Outcome<W::Out>, stamp: &mut Stamp) {
-        if let Some(meter) = &mut self.meter {
-            let several = matches!(outcome, Outcome::EmitAll);
-            let emitted = several || matches!(outcome, Outcome::Emit(_));
-            meter.worked(emitted, several, stamp, self.post);
-        }
     }
 }
 
