@@ -57,28 +57,26 @@ pub(crate) fn given_up() {
     event!(WARN, "given up");
 }
 
-/// A worker failed a request.
-pub(crate) fn failed(stage: &str, worker: usize, kind: &dyn Display, message: &str) {
-    event!(
-        WARN,
-        "failure",
-        stage = stage,
-        worker = worker,
-        kind = kind.to_string().as_str(),
-        failure = message
-    );
-}
-
-/// User code panicked, or could not be replaced after it had.
-pub(crate) fn panicked(stage: &str, worker: usize, kind: &dyn Display, message: &str) {
-    event!(
-        ERROR,
-        "failure",
-        stage = stage,
-        worker = worker,
-        kind = kind.to_string().as_str(),
-        failure = message
-    );
+/// A worker failed a request; or, where that is `severe`, user code panicked, or could not be replaced after it had.
+pub(crate) fn failed(severe: bool, stage: &str, worker: usize, kind: &dyn Display, message: &str) {
+    // The level of an event is a constant, so there are two.
+    macro_rules! failure {
+        ($level:ident) => {
+            event!(
+                $level,
+                "failure",
+                stage = stage,
+                worker = worker,
+                kind = kind.to_string().as_str(),
+                failure = message
+            )
+        };
+    }
+    if severe {
+        failure!(ERROR);
+    } else {
+        failure!(WARN);
+    }
 }
 
 pub(crate) fn replaced(stage: &str, worker: usize) {

@@ -57,8 +57,8 @@ impl StagePost {
         let failure = Failure { stage: self.path.clone(), worker, kind, message, count: 1 };
         // Neither a subscriber nor a handler that panics undoes anything: the failure itself is kept below.
         let _ = catch_unwind(AssertUnwindSafe(|| {
-            let tell = if kind == FailureKind::Failed { events::failed } else { events::panicked };
-            tell(&failure.stage, worker, &kind, &failure.message);
+            let severe = kind != FailureKind::Failed;
+            events::failed(severe, &failure.stage, worker, &kind, &failure.message);
         }));
         if let Some(handler) = &self.on_failure {
             let _ = catch_unwind(AssertUnwindSafe(|| handler(&failure)));
