@@ -20,6 +20,7 @@ use std::time::Duration;
 use growing::series;
 use harness::bench::Bench;
 use harness::cell::System;
+use harness::page::Pictures;
 use harness::rounds::Effort;
 
 #[global_allocator]
@@ -49,7 +50,7 @@ fn main() {
             budget: Duration::from_secs(8),
             run: (Duration::from_millis(5), Duration::from_millis(50)),
         },
-        findings: Some(growing::findings),
+        findings: Some((growing::findings, Pictures::Growth)),
     };
     bench.run();
 }

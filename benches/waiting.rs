@@ -20,6 +20,7 @@ use std::time::Duration;
 use harness::bench::Bench;
 use harness::cell::{Cell, Exercise, System, Topology};
 use harness::load::Load;
+use harness::page::Pictures;
 use harness::rounds::Effort;
 use harness::shape::Shape;
 
@@ -71,7 +72,7 @@ fn main() {
             budget: Duration::from_secs(3),
             run: (Duration::from_millis(50), Duration::from_millis(100)),
         },
-        findings: Some(idling::findings),
+        findings: Some((idling::findings, Pictures::CurvesAndBars)),
     };
     bench.run();
 }

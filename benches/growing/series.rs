@@ -63,6 +63,18 @@ fn parts(topology: &str) -> (&str, usize) {
     (series, size.parse().expect("a size"))
 }
 
+/// What the size of a series counts.
+fn counted(series: &str) -> &'static str {
+    match series {
+        "stages" => "stages, beside a source and a sink",
+        "pool" => "workers of the pool",
+        "fan-out" => "branches of the fan-out",
+        "capacity" => "requests that a lane holds",
+        "payload" => "bytes of a value",
+        other => unreachable!("the series {other}"),
+    }
+}
+
 /// Every series, up to a size.
 pub fn cells(cores: usize, most: usize) -> Vec<Cell> {
     let mut cells = Vec::new();
@@ -168,7 +180,7 @@ fn finding(cells: &[Shown], series: &str, cores: usize, systems: &[&str]) -> Fin
             (*system, points.collect::<Vec<_>>())
         });
         let lines: Vec<_> = lines.filter(|(_, points)| !points.is_empty()).collect();
-        if lines.is_empty() { String::new() } else { chart::growth(what, &lines) }
+        if lines.is_empty() { String::new() } else { chart::growth(what, counted(series), &lines) }
     };
     let picture = [
         picture("time for each request, saturated", |point| point.each),

@@ -8,7 +8,7 @@ use super::clock::Clock;
 use super::figures;
 use super::load::Load;
 use super::machine::Machine;
-use super::page::{self, Shown};
+use super::page::{self, Pictures, Shown};
 use super::rounds::{self, Effort, Planned};
 use super::table;
 
@@ -28,8 +28,8 @@ pub struct Bench {
     pub cores: usize,
     pub full: Effort,
     pub quick: Effort,
-    /// Told in place of every single cell, where only all of them together say something.
-    pub findings: Option<Find>,
+    /// Told in place of every single cell, where only all of them together say something; and what its pictures are.
+    pub findings: Option<(Find, Pictures)>,
 }
 
 /// Finds what all cells together say.
@@ -80,7 +80,7 @@ impl Bench {
             }
             all.push((result.cell.title(), figures));
         });
-        let findings = self.findings.map_or_else(Vec::new, |find| find(&all));
+        let findings = self.findings.map_or_else(Vec::new, |(find, _)| find(&all));
         if args.format == Format::Table {
             if self.findings.is_none() {
                 print!("{}", table::summary(self.baseline, &all));
@@ -92,7 +92,9 @@ impl Bench {
         if let Some(path) = &args.html {
             // Findings stand for the cells they were found in.
             let shown = if findings.is_empty() { &all[..] } else { &[] };
-            write(path, &page::page(self.title, &machine, self.baseline, shown, &findings));
+            let pictures = self.findings.map_or(Pictures::CurvesAndBars, |(_, pictures)| pictures);
+            let page = page::page(self.title, pictures, &machine, self.baseline, shown, &findings);
+            write(path, &page);
         }
     }
 }

@@ -193,24 +193,30 @@ fn short(power: f64) -> String {
     if power >= 1.0 { rate(power) } else { format!("{power}") }
 }
 
-/// Lines over a size that doubles: what each point costs.
-pub fn growth(what: &str, lines: &[(&str, Vec<(f64, f64)>)]) -> String {
-    const HEIGHT: f64 = 280.0;
+/// Lines over a size that doubles, from the smallest to the largest: what each point costs. Both axes are logarithmic.
+pub fn growth(cost: &str, size: &str, lines: &[(&str, Vec<(f64, f64)>)]) -> String {
+    const HEIGHT: f64 = 300.0;
+    /// Below the title.
+    const TOP: f64 = 30.0;
     let points = || lines.iter().flat_map(|(_, points)| points.iter().copied());
-    let most = points().map(|(size, _)| size).fold(1.0, f64::max);
-    let width = WIDTH - RIGHT - LEFT;
-    let across = |size: f64| LEFT + 10.0 + (width - 20.0) * size.max(1.0).ln() / most.ln().max(0.1);
-    let up = Axis::over(points().map(|(_, cost)| cost), HEIGHT - BOTTOM, TOP);
-    let mut svg = open(HEIGHT, what);
-    grid(&mut svg, &up, time);
     let mut sizes: Vec<f64> = points().map(|(size, _)| size).collect();
     sizes.sort_by(f64::total_cmp);
     sizes.dedup();
+    let (least, most) =
+        (sizes.first().copied().unwrap_or(1.0), sizes.last().copied().unwrap_or(1.0));
+    let width = WIDTH - RIGHT - LEFT;
+    let across = |size: f64| {
+        LEFT + 10.0 + (width - 20.0) * (size / least).ln() / (most / least).ln().max(0.1)
+    };
+    let up = Axis::over(points().map(|(_, cost)| cost), HEIGHT - BOTTOM, TOP);
+    let mut svg = open(HEIGHT, &format!("{cost}, by {size}"));
+    text(&mut svg, "start", (LEFT, 16.0), cost);
+    grid(&mut svg, &up, time);
     for size in sizes {
         line(&mut svg, "grid", (across(size), TOP), (across(size), HEIGHT - BOTTOM));
-        text(&mut svg, "middle", (across(size), HEIGHT - BOTTOM + 16.0), &rate(size));
+        text(&mut svg, "middle", (across(size), HEIGHT - BOTTOM + 16.0), &size.to_string());
     }
-    text(&mut svg, "middle", (WIDTH / 2.0, HEIGHT - 6.0), what);
+    text(&mut svg, "middle", (WIDTH / 2.0, HEIGHT - 6.0), size);
     for (system, points) in lines {
         let points: Vec<_> =
             points.iter().map(|(size, cost)| (across(*size), up.at(*cost))).collect();

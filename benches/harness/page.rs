@@ -43,9 +43,34 @@ path.floor { stroke: var(--floor) } rect.floor { fill: var(--floor) }
 /// A cell's title and figures.
 pub type Shown = (String, Vec<Figures>);
 
+/// What the pictures of a page are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pictures {
+    CurvesAndBars,
+    Growth,
+}
+
+impl Pictures {
+    /// How to read them.
+    fn reading(self, baseline: &str) -> String {
+        match self {
+            Self::CurvesAndBars => format!(
+                "Curves show the median over the rounds at each percentile; bars show the median over the rounds of the \
+                 ratio to <b>{baseline}</b> in the same round: right of 1 takes longer. <i>hiccups</i> is no pipeline at \
+                 all: what the machine takes from whoever runs there."
+            ),
+            Self::Growth => {
+                "Lines show the median over the rounds at each size; both axes are logarithmic."
+                    .to_owned()
+            }
+        }
+    }
+}
+
 /// The page.
 pub fn page(
     title: &str,
+    pictures: Pictures,
     machine: &Machine,
     baseline: &str,
     cells: &[Shown],
@@ -56,10 +81,9 @@ pub fn page(
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\
          <title>{title}</title><style>{STYLE}</style></head><body>\n\
          <h1>{title}</h1>\n<p class=\"soft\">{machine}</p>\n\
-         <p>Every system runs once in each round, in rotating order, on the same cores. Curves show the median \
-         over the rounds at each percentile; bars show the median over the rounds of the ratio to <b>{baseline}</b> in the same round: right of 1 takes longer. \
-         Latency counts from when a request was due. <i>hiccups</i> is no pipeline at all: what the machine takes from \
-         whoever runs there.</p>\n<nav>"
+         <p>Every system runs once in each round, in rotating order, on the same cores. {} \
+         Latency counts from when a request was due.</p>\n<nav>",
+        pictures.reading(baseline)
     );
     let topologies = topologies(cells);
     let names = topologies.iter().copied().chain(findings.iter().map(|finding| finding.heading));
