@@ -184,14 +184,19 @@ impl Cleanups {
         let Some(reply) = self.reply.clone() else { return self.finish(success) };
         let mut panics = self.run_own(success);
         release(self.trunk.take(), success, &mut panics);
-        self.delivered = false;
-        reply.end(Some(Spare(Some(self))));
+        reply.end(Some(Spare::of(self)));
         panics
     }
 
     /// Whom the request owes an answer.
     pub(crate) fn reply(&self) -> Option<&Reply> {
         self.reply.as_ref().or_else(|| shared_reply(self.trunk.as_ref()))
+    }
+
+    /// Whom the request owes an answer, if its death comes to nothing else: it has no clean-ups and no other copies.
+    #[inline]
+    pub(crate) fn sole_reply(&self) -> Option<&Reply> {
+        self.reply.as_ref().filter(|_| self.own.is_empty() && self.trunk.is_none())
     }
 
     pub(crate) fn trail(&self) -> &[u32] {
@@ -237,8 +242,9 @@ impl Spare {
         Self(Some(cleanups))
     }
 
-    /// Of a request that never got anywhere.
-    pub(crate) fn of(cleanups: Box<Cleanups>) -> Self {
+    /// Of a request that is no more, or never got anywhere.
+    pub(crate) fn of(mut cleanups: Box<Cleanups>) -> Self {
+        cleanups.delivered = false;
         Self(Some(cleanups))
     }
 

@@ -5,7 +5,7 @@ use std::ops::{Deref, DerefMut};
 use std::time::{Duration, Instant};
 
 use super::answer::{Answer, Unanswered};
-use super::cleanup::{Cleanup, Cleanups, Exclusive, Panics, SharedCleanups, Spare};
+use super::cleanup::{Cleanup, Cleanups, Exclusive, Panics, Reply, SharedCleanups, Spare};
 use crate::measure::clock;
 use crate::measure::trail::HOP_BITS;
 
@@ -222,7 +222,8 @@ impl Envelope {
         Self { stamp: Stamp::NONE, cleanups: spare.into_cleanups() }
     }
 
-    /// What was given to [`owing`](Self::owing), if the request never got anywhere.
+    /// What was given to [`owing`](Self::owing), if the request never got anywhere, or its death comes to nothing but an
+    /// answer.
     pub(crate) fn into_spare(self) -> Option<Spare> {
         self.cleanups.map(Spare::of)
     }
@@ -230,6 +231,12 @@ impl Envelope {
     /// Whom the request owes an answer.
     pub(crate) fn reply(&self) -> Option<&dyn Answer> {
         Some(&**self.cleanups.as_ref()?.reply()?)
+    }
+
+    /// Whom the request owes an answer, if its death comes to nothing else.
+    #[inline]
+    pub(crate) fn sole_reply(&self) -> Option<&Reply> {
+        self.cleanups.as_ref()?.sole_reply()
     }
 
     /// Where this copy stands among all that the request became.

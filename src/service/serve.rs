@@ -10,6 +10,7 @@ use super::gather::{Add, Gather, Quorum};
 use super::seat::Seats;
 use super::slot::Slot;
 use super::window::Roll;
+use crate::contract::answer::Answer;
 use crate::contract::cleanup::Panics;
 use crate::contract::request::Request;
 use crate::decide::machine::Machine;
@@ -173,13 +174,23 @@ impl<O, A> Answers<O, A> {
 impl<O: Send, A: Send + 'static> End<O> for Answers<O, A> {
     fn end(&self, request: Request<O>) -> Panics {
         let Request { value, envelope } = request;
-        // A worker may have exchanged the envelope for one that nobody waits for.
-        let reply = envelope.reply().map(|reply| reply as &dyn Any);
-        if let Some(slot) = reply.and_then(|reply| reply.downcast_ref::<Slot<A>>()) {
+        if let Some(reply) = envelope.sole_reply().cloned()
+            && let Some(slot) = slot_of(&*reply)
+        {
+            drop(slot.settle(value, self.add, envelope.into_spare()));
+            return Panics::NONE;
+        }
+        if let Some(slot) = envelope.reply().and_then(slot_of) {
             drop(slot.leave(value, envelope.trail(), self.add));
         }
         envelope.finish(true)
     }
+}
+
+/// The slot of the service's own calls, if this is one: a worker may have exchanged the envelope for one that nobody waits
+/// for, or somebody else.
+fn slot_of<A: Send + 'static>(reply: &dyn Answer) -> Option<&Slot<A>> {
+    (reply as &dyn Any).downcast_ref()
 }
 
 impl<O, A> Drop for Answers<O, A> {

@@ -90,6 +90,27 @@ impl<A> Slot<A> {
         add(&mut self.desk().gathered, value, trail)
     }
 
+    /// Output: the only copy of the request has reached the end with this value, and dies, all at once. Gives the value
+    /// back if it is not wanted.
+    pub(crate) fn settle<O>(&self, value: O, add: Add<O, A>, spare: Option<Spare>) -> Option<O> {
+        let mut desk = self.desk();
+        let unwanted = add(&mut desk.gathered, value, &[]);
+        self.judge(desk, spare);
+        unwanted
+    }
+
+    /// The request has died: sends the answer that it has come to.
+    fn judge(&self, mut desk: MutexGuard<'_, Desk<A>>, spare: Option<Spare>) {
+        let note = desk.note.take();
+        let (answer, unwanted) = desk.gathered.judge(self.quorum, note);
+        // Before the answer is there: who has it has a place again.
+        self.window.leave();
+        self.send(desk, answer, spare);
+        if unwanted.is_some() {
+            contain(|| drop(unwanted));
+        }
+    }
+
     /// The run is over. Whoever still waits has had a request that never died.
     pub(super) fn conclude(&self) {
         self.send(self.desk(), Err(Unanswered::Dropped), None);
@@ -134,15 +155,7 @@ impl<A: Send + 'static> Answer for Slot<A> {
     }
 
     fn end(&self, spare: Option<Spare>) {
-        let mut desk = self.desk();
-        let note = desk.note.take();
-        let (answer, unwanted) = desk.gathered.judge(self.quorum, note);
-        // Before the answer is there: who has it has a place again.
-        self.window.leave();
-        self.send(desk, answer, spare);
-        if unwanted.is_some() {
-            contain(|| drop(unwanted));
-        }
+        self.judge(self.desk(), spare);
     }
 }
 
