@@ -79,7 +79,7 @@ impl Taker<u32> for Bag {
         true
     }
 
-    fn take_each(&mut self, requests: impl Iterator<Item = Request<u32>>) {
+    fn take_each<const METERED: bool>(&mut self, requests: impl Iterator<Item = Request<u32>>) {
         self.0.extend(requests.map(|request| request.value));
     }
 }

@@ -37,11 +37,12 @@ pub(crate) trait Taker<T> {
     fn ready(&mut self) -> bool;
     /// Takes requests for as long as it is ready, of which there is at least one, and it is ready now. The loop is the
     /// taker's, so that what does not change from one request to the next stays in registers.
-    fn take_each(&mut self, requests: impl Iterator<Item = Request<T>>);
+    /// `METERED` is false where it is known beforehand that none of them is measured.
+    fn take_each<const METERED: bool>(&mut self, requests: impl Iterator<Item = Request<T>>);
     /// The same off the main roads, where the loop is compiled once for all.
     #[inline(never)]
     fn take_aside(&mut self, requests: &mut dyn Iterator<Item = Request<T>>) {
-        self.take_each(requests);
+        self.take_each::<true>(requests);
     }
 }
 

@@ -201,7 +201,7 @@ impl<T, F: FnMut(Request<T>)> Taker<T> for Delivery<'_, F> {
         true
     }
 
-    fn take_each(&mut self, requests: impl Iterator<Item = Request<T>>) {
+    fn take_each<const METERED: bool>(&mut self, requests: impl Iterator<Item = Request<T>>) {
         for mut request in requests {
             request.envelope.set_delivered(true);
             (self.0)(request);

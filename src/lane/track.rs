@@ -343,7 +343,7 @@ impl<T> TrackRx<T> {
             Self::Whole(requests) => {
                 let Ok(chunk) = requests.read_chunk(n) else { return };
                 let count = Count::on(taken);
-                taker.take_each(Counted { requests: chunk.into_iter(), count });
+                taker.take_each::<true>(Counted { requests: chunk.into_iter(), count });
             }
             Self::Split { values, letters } => {
                 // Letters are pushed first: if there is none now, none of these values has one.
@@ -352,7 +352,7 @@ impl<T> TrackRx<T> {
                 let values = chunk.into_iter();
                 if bare {
                     let requests = values.map(Request::new);
-                    taker.take_each(Counted { requests, count: Count::on(taken) });
+                    taker.take_each::<false>(Counted { requests, count: Count::on(taken) });
                 } else {
                     taker.take_aside(&mut values.map(|value| {
                         let envelope = fetch(letters, *taken);

@@ -71,9 +71,9 @@ impl<T, P: Output<T>> Taker<T> for End<P> {
     }
 
     #[inline(always)]
-    fn take_each(&mut self, mut requests: impl Iterator<Item = Request<T>>) {
+    fn take_each<const METERED: bool>(&mut self, mut requests: impl Iterator<Item = Request<T>>) {
         match self.meter.as_ref().is_some_and(|meter| meter.asks_for_each()) {
-            false => self.put_each::<T, false>(requests),
+            false => self.put_each::<T, METERED>(requests),
             true => self.take_aside(&mut requests),
         }
     }
@@ -86,7 +86,7 @@ impl<T, P: Output<T>> Taker<T> for End<P> {
 
 impl<P> End<P> {
     #[inline(always)]
-    fn put_each<T, const ASIDE: bool>(&mut self, requests: impl Iterator<Item = Request<T>>)
+    fn put_each<T, const METERED: bool>(&mut self, requests: impl Iterator<Item = Request<T>>)
     where
         P: Output<T>,
     {
@@ -94,7 +94,7 @@ impl<P> End<P> {
         let Self { output, post, meter, call, .. } = self;
         let mut call = Calling { call: Call::None, left: call };
         let (control, tally) = (&*post.control, &**post.tally);
-        let asks = ASIDE && meter.as_ref().is_some_and(|meter| meter.asks_for_each());
+        let asks = METERED && meter.as_ref().is_some_and(|meter| meter.asks_for_each());
         let mut taken = tally.taken.get();
         for mut request in requests {
             taken += 1;
@@ -102,7 +102,7 @@ impl<P> End<P> {
             tally.taken.set(taken);
             call.call = Call::Put;
             let measured = match meter {
-                Some(meter) if request.envelope.stamp.is_measured() || asks => meter
+                Some(meter) if METERED && (request.envelope.stamp.is_measured() || asks) => meter
                     .take(request.envelope.stamp, taken, post)
                     .then(|| (&mut **meter, tally.failed.get())),
                 _ => None,

@@ -126,9 +126,9 @@ impl<I, W: Worker<I>, F: Factory<Product = W>> Taker<I> for Bench<I, W, F> {
     }
 
     #[inline(always)]
-    fn take_each(&mut self, mut requests: impl Iterator<Item = Request<I>>) {
+    fn take_each<const METERED: bool>(&mut self, mut requests: impl Iterator<Item = Request<I>>) {
         match self.hands.ask_for_each() {
-            false => self.work_on_each::<false>(requests),
+            false => self.work_on_each::<METERED>(requests),
             true => self.take_aside(&mut requests),
         }
     }
@@ -141,10 +141,13 @@ impl<I, W: Worker<I>, F: Factory<Product = W>> Taker<I> for Bench<I, W, F> {
 
 impl<I, W: Worker<I>, F: Factory<Product = W>> Bench<I, W, F> {
     #[inline(always)]
-    fn work_on_each<const ASIDE: bool>(&mut self, mut requests: impl Iterator<Item = Request<I>>) {
+    fn work_on_each<const METERED: bool>(
+        &mut self,
+        mut requests: impl Iterator<Item = Request<I>>,
+    ) {
         self.hands.post.tally.enter(Phase::Working);
         loop {
-            let Some(work) = self.hands.work_on::<_, ASIDE>(requests) else { return };
+            let Some(work) = self.hands.work_on::<_, METERED>(requests) else { return };
             let (other, rest) = self.outlet.fill(usize::MAX, work).end();
             let Some(other) = other else { return };
             requests = rest;

@@ -18,10 +18,10 @@ use crate::wait::doorbell::Doorbell;
 impl<I, W: Worker<I>, F: Factory<Product = W>> Hands<I, W, F> {
     /// The worker at work on these requests; `None` if there is no worker any more.
     #[inline(always)]
-    pub(in crate::step) fn work_on<'a, R, const ASIDE: bool>(
+    pub(in crate::step) fn work_on<'a, R, const METERED: bool>(
         &'a mut self,
         requests: R,
-    ) -> Option<AtWork<'a, I, W, R, ASIDE>> {
+    ) -> Option<AtWork<'a, I, W, R, METERED>> {
         let Self { worker, load, suppliers, left, post, meter, emitted, .. } = self;
         Some(AtWork {
             requests,
@@ -37,7 +37,7 @@ impl<I, W: Worker<I>, F: Factory<Product = W>> Hands<I, W, F> {
             control: &post.control,
             tally: &post.tally,
             post,
-            asks: ASIDE && meter.as_ref().is_some_and(|meter| meter.asks_for_each()),
+            asks: METERED && meter.as_ref().is_some_and(|meter| meter.asks_for_each()),
             meter: meter.as_deref_mut(),
             taken: post.tally.taken.get(),
             other: None,
@@ -54,7 +54,7 @@ impl<I, W: Worker<I>, F: Factory<Product = W>> Hands<I, W, F> {
 }
 
 /// A worker at work on several requests, with what its loop needs at hand.
-pub(in crate::step) struct AtWork<'a, I, W: Worker<I>, R, const ASIDE: bool> {
+pub(in crate::step) struct AtWork<'a, I, W: Worker<I>, R, const METERED: bool> {
     requests: R,
     worker: &'a mut W,
     load: Option<&'a Load>,
@@ -90,7 +90,7 @@ impl Drop for Holding<'_> {
     }
 }
 
-impl<I, W, R, const ASIDE: bool> Giver<W::Out> for AtWork<'_, I, W, R, ASIDE>
+impl<I, W, R, const METERED: bool> Giver<W::Out> for AtWork<'_, I, W, R, METERED>
 where
     W: Worker<I>,
     R: Iterator<Item = Request<I>>,
@@ -108,7 +108,7 @@ where
         // As above.
         std::mem::forget(std::mem::replace(&mut in_hand.envelope, envelope));
         let measured = match &mut self.meter {
-            Some(meter) if stamp.is_measured() || self.asks => {
+            Some(meter) if METERED && (stamp.is_measured() || self.asks) => {
                 meter.take(stamp, self.taken, self.post)
             }
             _ => false,
@@ -153,7 +153,7 @@ where
     }
 }
 
-impl<I, W: Worker<I>, R, const ASIDE: bool> AtWork<'_, I, W, R, ASIDE> {
+impl<I, W: Worker<I>, R, const METERED: bool> AtWork<'_, I, W, R, METERED> {
     /// What the last request came to, if not one value; and the requests that are left.
     #[inline(always)]
     pub(in crate::step) fn end(self) -> (Option<Other<W::Out>>, R) {
