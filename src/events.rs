@@ -15,7 +15,12 @@ macro_rules! event {
 
 #[cfg(not(feature = "tracing"))]
 macro_rules! event {
-    ($level:ident, $message:literal $(, $field:ident = $value:expr)* $(,)?) => { if false { $(let _ = $value;)* } };
+    ($level:ident, $message:literal $(, $field:ident = $value:expr)* $(,)?) => {
+        if false {
+            let _ = (stringify!($level), $message);
+            $(let _ = $value;)*
+        }
+    };
 }
 
 pub(crate) fn initialised(stages: usize, workers: usize, threads: usize, lanes: usize) {
