@@ -400,3 +400,14 @@ fn the_verdict_names_a_stage_that_is_known_to_be_slow() {
         }
     }
 }
+
+#[test]
+fn the_most_ever_in_a_lane_is_what_its_consumer_saw() {
+    for placement in [Placement::Threads(1), Placement::PerWorker] {
+        let tract = source("numbers", 1, || 0..1_000_u64).then(worker("w", 1, || |n: u64| n));
+        let setup = tract.setup().placement(placement).capacity(8);
+        let running = setup.init(final_output()).expect("plain").start().expect("starts");
+        let lanes = running.wait().lanes;
+        assert!(lanes.iter().all(|lane| (1..=8).contains(&lane.high_water)), "{lanes:?}");
+    }
+}

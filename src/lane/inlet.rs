@@ -25,8 +25,8 @@ impl<T> Inlet<T> {
     /// Whether there is nothing to take now, though there may be later. What a waiting thread asks again and again, so
     /// that it is quick to see what comes.
     #[inline(always)]
-    pub(crate) fn is_quiet(&self) -> bool {
-        !self.lanes.is_empty() && self.lanes.iter().all(LaneRx::is_quiet)
+    pub(crate) fn is_quiet(&mut self) -> bool {
+        !self.lanes.is_empty() && self.lanes.iter_mut().all(LaneRx::is_quiet)
     }
 
     /// Hands up to `budget` requests to `taker`; returns why no more.

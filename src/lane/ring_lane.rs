@@ -253,8 +253,8 @@ impl<T> LaneRx<T> {
 
     /// Whether there is nothing in it now, though there may be later.
     #[inline(always)]
-    pub(crate) fn is_quiet(&self) -> bool {
-        self.ring.cached_slots() == 0 && self.ring.slots() == 0 && !self.ring.is_abandoned()
+    pub(crate) fn is_quiet(&mut self) -> bool {
+        self.ring.cached_slots() == 0 && self.look() == 0 && !self.ring.is_abandoned()
     }
 
     /// Hands up to `budget` requests to `taker`; returns how many, and why no more.
