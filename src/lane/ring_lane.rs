@@ -299,14 +299,16 @@ impl<T> LaneRx<T> {
     }
 
     /// Asks the ring itself how many are waiting, which costs a shared cache line.
+    #[inline(always)]
     fn look(&mut self) -> usize {
         let waiting = self.ring.slots();
-        let empty = waiting == 0;
-        if empty != self.empty {
-            self.empty = empty;
-            self.tally.consumer.empty_waits.add(u64::from(empty));
+        if waiting > 0 {
+            self.empty = false;
+            self.tally.consumer.high_water.raise_to(waiting as u64);
+        } else if !self.empty {
+            self.empty = true;
+            self.tally.consumer.empty_waits.add(1);
         }
-        self.tally.consumer.high_water.raise_to(waiting as u64);
         waiting
     }
 
