@@ -6,6 +6,7 @@ use super::ring_lane::{Drained, LaneRx};
 use super::{Load, Taker};
 use crate::contract::cleanup::Panics;
 use crate::wait::doorbell::Doorbell;
+use crate::wait::idle::Looks;
 
 /// What one worker takes from: a lane from each worker before it.
 ///
@@ -22,11 +23,16 @@ impl<T> Inlet<T> {
         Self { lanes, next: 0, load }
     }
 
-    /// Whether there is nothing to take now, though there may be later. What a waiting thread asks again and again, so
-    /// that it is quick to see what comes.
+    /// Whether there was nothing to take at any look, though there may be later. What a waiting thread asks again and
+    /// again, so that it is quick to see what comes.
     #[inline(always)]
-    pub(crate) fn is_quiet(&mut self) -> bool {
-        !self.lanes.is_empty() && self.lanes.iter_mut().all(LaneRx::is_quiet)
+    pub(crate) fn is_quiet(&mut self, looks: &mut Looks) -> bool {
+        while !self.lanes.is_empty() && self.lanes.iter_mut().all(LaneRx::is_quiet) {
+            if !looks.again() {
+                return true;
+            }
+        }
+        false
     }
 
     /// Hands up to `budget` requests to `taker`; returns why no more.

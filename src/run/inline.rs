@@ -16,7 +16,7 @@ use crate::step::control::Control;
 use crate::step::post::StagePost;
 use crate::step::{Recall, Turn};
 use crate::tell::report::{Ending, MemoryReport, Report, Unfinished};
-use crate::wait::idle::{Idle, Waiter};
+use crate::wait::idle::{Idle, Looks, Waiter};
 
 /// A run on the caller's thread: it moves only inside [`turn`](Self::turn) and [`finish`](Self::finish).
 ///
@@ -105,7 +105,9 @@ impl Inline {
     /// Gives the step in this seat one turn; `None` if it moved, else when it wants the next.
     pub(crate) fn give_turn(&mut self, at: usize, budget: usize) -> Option<Recall> {
         let step = &mut self.seats[at].step;
-        let turn = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| step.turn(budget)));
+        let turn = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            step.turn(budget, &mut Looks::once())
+        }));
         match turn {
             Ok(Turn::Moved) => None,
             Ok(Turn::Idle(recall)) => Some(recall),

@@ -12,7 +12,7 @@ use crate::step::control::Control;
 use crate::step::post::StagePost;
 use crate::step::{Recall, Step, Turn};
 use crate::wait::doorbell::{Doorbell, Woken};
-use crate::wait::idle::{Idle, TIMER_SLACK, Waiter};
+use crate::wait::idle::{Idle, Looks, TIMER_SLACK, Waiter};
 
 /// The most requests a step moves in one turn: enough to pay for the turn, few enough that others on the thread
 /// do not wait long.
@@ -139,11 +139,13 @@ fn give_turns(seats: &mut Vec<Seat>, control: &Control, rest: &mut Rest) {
 /// Rounds of turns; `at` tells whose turn it is, should it panic.
 fn rounds(seats: &mut Vec<Seat>, rest: &mut Rest, at: &mut usize) {
     while !seats.is_empty() {
-        if round(seats, at).is_none() {
+        let mut looks = rest.waiter.looks();
+        if round(seats, at, &mut looks).is_none() {
             rest.waiter.reset();
             rest.waited(false);
             continue;
         }
+        rest.waiter.looked(looks);
         if rest.waiter.is_time_for_chores() {
             seats.iter_mut().for_each(|seat| seat.step.idle());
             rest.waited(false);
@@ -159,11 +161,11 @@ fn rounds(seats: &mut Vec<Seat>, rest: &mut Rest, at: &mut usize) {
 }
 
 /// One turn for each step; `None` if something moved, else when the next round is due.
-fn round(seats: &mut Vec<Seat>, at: &mut usize) -> Option<Recall> {
+fn round(seats: &mut Vec<Seat>, at: &mut usize, looks: &mut Looks) -> Option<Recall> {
     let mut recall = Some(Recall::WhenRung);
     *at = 0;
     while *at < seats.len() {
-        match seats[*at].step.turn(BUDGET) {
+        match seats[*at].step.turn(BUDGET, looks) {
             Turn::Moved => recall = None,
             Turn::Idle(when) => recall = recall.map(|recall| recall.sooner(when)),
             Turn::Ended => {
@@ -182,7 +184,7 @@ fn round(seats: &mut Vec<Seat>, at: &mut usize) -> Option<Recall> {
 fn park(seats: &mut Vec<Seat>, rest: &mut Rest, at: &mut usize) -> bool {
     let Rest { waiter, doorbell, lookout } = rest;
     let Some(doorbell) = doorbell.as_ref().filter(|doorbell| doorbell.arm()) else { return false };
-    let Some(recall) = round(seats, at) else {
+    let Some(recall) = round(seats, at, &mut Looks::once()) else {
         doorbell.disarm();
         waiter.reset();
         return false;
@@ -204,7 +206,7 @@ fn park(seats: &mut Vec<Seat>, rest: &mut Rest, at: &mut usize) -> bool {
             let late = due.elapsed().saturating_sub(TIMER_SLACK);
             lookout.woken_late(u64::try_from(late.as_nanos()).unwrap_or(u64::MAX));
         }
-        (Woken::Watchdog, ..) if round(seats, at).is_none() => {
+        (Woken::Watchdog, ..) if round(seats, at, &mut Looks::once()).is_none() => {
             doorbell.was_late();
             waiter.reset();
         }

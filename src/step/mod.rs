@@ -6,6 +6,8 @@
 
 use std::time::Instant;
 
+use crate::wait::idle::Looks;
+
 pub(crate) mod control;
 mod hands;
 pub(crate) mod meter;
@@ -51,8 +53,8 @@ impl Recall {
 
 /// Something a thread can give turns to.
 pub(crate) trait Step {
-    /// Moves up to `budget` requests.
-    fn turn(&mut self, budget: usize) -> Turn;
+    /// Moves up to `budget` requests. A step that finds nothing to take may use these looks up before it says so.
+    fn turn(&mut self, budget: usize, looks: &mut Looks) -> Turn;
 
     /// The whole thread found nothing to do.
     fn idle(&mut self) {}

@@ -15,6 +15,7 @@ use crate::lane::inlet::Inlet;
 use crate::lane::ring_lane::Drained;
 use crate::measure::pauses::Pause;
 use crate::measure::tally::Phase;
+use crate::wait::idle::Looks;
 
 /// An inlet and an output.
 pub(crate) struct SinkStep<T, P> {
@@ -194,12 +195,12 @@ impl<P> End<P> {
 }
 
 impl<T, P: Output<T>> Step for SinkStep<T, P> {
-    fn turn(&mut self, budget: usize) -> Turn {
+    fn turn(&mut self, budget: usize, looks: &mut Looks) -> Turn {
         if self.end.post.control.is_abandoned() {
             return self.end_early();
         }
         let Self { inlet, end } = self;
-        if inlet.is_quiet() {
+        if inlet.is_quiet(looks) {
             if let Some(meter) = &mut end.meter {
                 meter.starved_turn(end.post.tally.taken.get());
             }

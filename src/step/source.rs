@@ -17,6 +17,7 @@ use crate::measure::Measure;
 use crate::measure::clock;
 use crate::measure::pauses::Pause;
 use crate::measure::tally::{Phase, StepTally};
+use crate::wait::idle::Looks;
 
 /// Stamps requests with the time they were made, and picks those to be measured.
 struct Stamper {
@@ -85,7 +86,11 @@ struct Draw<'a, S: Input, const STAMPED: bool> {
     meter: Option<&'a mut Meter>,
     putting: &'a mut bool,
     until: u8,
+    /// Requests taken before this turn, and by now.
+    before: u64,
     taken: u64,
+    /// How the input is asked before there is a first request.
+    looks: Looks,
     /// Why the input gave nothing, if it did not.
     dry: Option<Dry>,
 }
@@ -101,24 +106,32 @@ impl<S: Input, const STAMPED: bool> Giver<S::Item> for Draw<'_, S, STAMPED> {
     /// Panics with the input.
     #[inline(always)]
     fn give(&mut self) -> Option<Request<S::Item>> {
-        let mut envelope = Envelope::BARE;
-        match self.input.poll(&mut envelope) {
-            Next::Value(value) => {
-                if let (true, Some(stamper)) = (STAMPED, &mut self.stamper) {
-                    let intended = envelope.stamp;
-                    envelope.stamp = stamper.stamp(intended);
-                    if let (true, Some(meter)) = (envelope.stamp.is_measured(), &mut self.meter) {
-                        envelope.stamp = meter.gave(envelope.stamp, intended.has_start());
+        loop {
+            let mut envelope = Envelope::BARE;
+            match self.input.poll(&mut envelope) {
+                Next::Value(value) => {
+                    if let (true, Some(stamper)) = (STAMPED, &mut self.stamper) {
+                        let intended = envelope.stamp;
+                        envelope.stamp = stamper.stamp(intended);
+                        if let (true, Some(meter)) = (envelope.stamp.is_measured(), &mut self.meter)
+                        {
+                            envelope.stamp = meter.gave(envelope.stamp, intended.has_start());
+                        }
+                    }
+                    self.taken += 1;
+                    // Told at each request, so that an input that never comes back can be named.
+                    self.tally.taken.set(self.taken);
+                    return Some(Request { value, envelope });
+                }
+                nothing => {
+                    let dry = Dry::of(&nothing);
+                    // Once it has given something, that is to be published and counted first.
+                    let ends = matches!(dry, Dry::Ended) || self.taken > self.before;
+                    if ends || !self.goes_on() || !self.looks.again() {
+                        self.dry = Some(dry);
+                        return None;
                     }
                 }
-                self.taken += 1;
-                // Told at each request, so that an input that never comes back can be named.
-                self.tally.taken.set(self.taken);
-                Some(Request { value, envelope })
-            }
-            nothing => {
-                self.dry = Some(Dry::of(&nothing));
-                None
             }
         }
     }
@@ -160,32 +173,40 @@ impl<S: Input> SourceStep<S> {
 
     /// Makes and puts up to `budget` requests. Panics with the input, and with what is put.
     #[inline(always)]
-    fn pump(&mut self, budget: usize) -> Option<Dry> {
+    fn pump(&mut self, budget: usize, looks: &mut Looks) -> Option<Dry> {
         if !self.outlet.ready() {
             return None;
         }
         match self.stamper {
-            None => self.draw::<false>(budget),
-            Some(_) => self.draw::<true>(budget),
+            None => self.draw::<false>(budget, looks),
+            Some(_) => self.draw::<true>(budget, looks),
         }
     }
 
     #[inline(never)]
-    fn draw<const STAMPED: bool>(&mut self, budget: usize) -> Option<Dry> {
+    fn draw<const STAMPED: bool>(&mut self, budget: usize, looks: &mut Looks) -> Option<Dry> {
         let Self { input, outlet, post, stamper, meter, until, putting } = self;
+        let taken = post.tally.taken.get();
+        let mut once = Looks::once();
+        // Where it is measured how long there was nothing, each turn is a moment of that.
+        let looks = if meter.is_some() { &mut once } else { looks };
         let draw = Draw::<_, STAMPED> {
             input,
             post,
             control: &post.control,
             tally: &post.tally,
             stamper: stamper.as_mut(),
-            meter: meter.as_deref_mut(),
             putting,
             until: *until,
-            taken: post.tally.taken.get(),
+            before: taken,
+            taken,
+            looks: *looks,
+            meter: meter.as_deref_mut(),
             dry: None,
         };
-        outlet.fill(budget, draw).dry
+        let Draw { dry, looks: left, .. } = outlet.fill(budget, draw);
+        *looks = left;
+        dry
     }
 
     /// The input panicked, or what it gave in being put; whether that was the end of the input.
@@ -230,7 +251,7 @@ impl<S: Input> SourceStep<S> {
 }
 
 impl<S: Input> Step for SourceStep<S> {
-    fn turn(&mut self, budget: usize) -> Turn {
+    fn turn(&mut self, budget: usize, looks: &mut Looks) -> Turn {
         if self.post.control.is_abandoned() || self.outlet.is_closed() || !self.stop() {
             return self.end();
         }
@@ -241,7 +262,7 @@ impl<S: Input> Step for SourceStep<S> {
         }
         // One boundary around the whole turn: a request that the input did not give is none, and what it gave before
         // has been put.
-        let pumped = catch_unwind(AssertUnwindSafe(|| self.pump(budget)));
+        let pumped = catch_unwind(AssertUnwindSafe(|| self.pump(budget, looks)));
         let (dry, ended) = match pumped {
             Ok(dry) => (dry, matches!(dry, Some(Dry::Ended))),
             Err(panic) => (None, self.panicked(panic)),

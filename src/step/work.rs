@@ -15,6 +15,7 @@ use crate::lane::ring_lane::Drained;
 use crate::lane::{Load, Taker};
 use crate::measure::pauses::Pause;
 use crate::measure::tally::Phase;
+use crate::wait::idle::Looks;
 
 /// An inlet, a worker, an outlet.
 pub(crate) struct WorkStep<I, W: Worker<I>, F> {
@@ -54,12 +55,12 @@ impl<I, W: Worker<I>, F: Factory<Product = W>> WorkStep<I, W, F> {
 }
 
 impl<I, W: Worker<I>, F: Factory<Product = W>> Step for WorkStep<I, W, F> {
-    fn turn(&mut self, budget: usize) -> Turn {
+    fn turn(&mut self, budget: usize, looks: &mut Looks) -> Turn {
         let Self { inlet, bench: Bench { hands, outlet } } = self;
         if hands.post.control.is_abandoned() || outlet.is_closed() {
             return self.end_early();
         }
-        if !hands.are_full() && inlet.is_quiet() {
+        if !hands.are_full() && inlet.is_quiet(looks) {
             if let Some(meter) = &mut hands.meter {
                 meter.starved_turn(hands.post.tally.taken.get());
             }

@@ -21,9 +21,9 @@ use super::budget::Budget;
 #[cfg_attr(feature = "json", derive(serde::Serialize))]
 #[non_exhaustive]
 pub enum Idle {
-    /// Asks again at once, with the processor's pause hint between, and never parks. For a thread that has its core to
-    /// itself. Where a run has more threads than the process may use cores it would fight the very peer it waits
-    /// for; there it is replaced by a [`Idle::Backoff`] without spins, and the report says so.
+    /// Asks again at once, with the processor's pause hint now and then, and never parks. For a thread that has its core
+    /// to itself. Where a run has more threads than the process may use cores it would fight the very peer it waits for;
+    /// there it is replaced by a [`Idle::Backoff`] without spins, and the report says so.
     Spin,
     /// Spins for `spins` turns, yields to the scheduler for `yields` more, then parks until it is rung.
     Backoff {
@@ -81,48 +81,113 @@ impl Default for Idle {
 }
 
 /// Idle turns from one housekeeping of the ends to the next.
-const CHORES_EVERY: u32 = 64;
+const CHORES_EVERY: u64 = 64;
+/// How often the only step of a thread that spins looks in one turn: so often that the looks are most of the turn.
+const LOOKS: u32 = 16;
+/// Idle turns of one look before that.
+const SINGLE_LOOKS: u64 = 16;
 /// How long a thread sleeps that has to look for itself: twice as long each time, between these.
 const SHORTEST_NAP: Duration = Duration::from_micros(50);
 const LONGEST_NAP: Duration = Duration::from_millis(1);
 /// How late the system's timers may be on top of a wake-up.
 pub(crate) const TIMER_SLACK: Duration = Duration::from_micros(60);
 
+/// How a step that finds nothing to take looks for something in the same turn: not at all again, or for a while, with
+/// nothing between two looks that could make it late for what comes.
+///
+/// It is for a step that has its thread to itself, and not before that has been idle for some turns: a look takes the
+/// line that it looks at away from whoever writes it, and would hold up one who is busy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Looks {
+    /// After the first.
+    more: u32,
+    /// Whether the processor is given a hint between.
+    pauses: bool,
+}
+
+impl Looks {
+    pub(crate) const fn once() -> Self {
+        Self { more: 0, pauses: false }
+    }
+
+    /// Whether to look again.
+    #[inline(always)]
+    pub(crate) fn again(&mut self) -> bool {
+        if self.more == 0 {
+            return false;
+        }
+        self.more -= 1;
+        if self.pauses {
+            std::hint::spin_loop();
+        }
+        true
+    }
+}
+
 /// The state of one waiting thread.
 #[derive(Debug)]
 pub(crate) struct Waiter {
     idle: Idle,
     /// Idle rounds so far.
-    turns: u32,
+    turns: u64,
     /// The round at which the spinning ends.
-    spun_out: u32,
+    spun_out: u64,
+    /// The round of the next housekeeping.
+    chores_at: u64,
+    /// Whether there is one step, so that nobody waits while it looks.
+    alone: bool,
     nap: Duration,
 }
 
 impl Waiter {
     pub(crate) fn new(idle: Idle) -> Self {
-        Self::of_steps(idle, 1)
+        Self { alone: false, ..Self::of_steps(idle, 1) }
     }
 
     /// Of a thread that gives turns to so many steps in each round.
     pub(crate) fn of_steps(idle: Idle, steps: usize) -> Self {
         let spins = if let Idle::Backoff { spins, .. } = idle { spins } else { 0 };
         let steps = u32::try_from(steps).unwrap_or(u32::MAX).max(1);
-        Self { idle, turns: 0, spun_out: spins.div_ceil(steps), nap: SHORTEST_NAP }
+        let spun_out = spins.div_ceil(steps).into();
+        Self { idle, turns: 0, spun_out, chores_at: 0, alone: steps == 1, nap: SHORTEST_NAP }
     }
 
     /// Something moved: the next idle turn is the first again.
     #[inline]
     pub(crate) fn reset(&mut self) {
-        self.turns = 0;
+        (self.turns, self.chores_at) = (0, 0);
         self.nap = SHORTEST_NAP;
     }
 
     /// Whether the ends of the run should see to their housekeeping: at the first idle turn, and now and then after,
     /// so that it does not slow down the looking.
     #[inline]
-    pub(crate) fn is_time_for_chores(&self) -> bool {
-        self.turns.is_multiple_of(CHORES_EVERY)
+    pub(crate) fn is_time_for_chores(&mut self) -> bool {
+        let is_time = self.turns >= self.chores_at;
+        if is_time {
+            self.chores_at = self.turns + CHORES_EVERY;
+        }
+        is_time
+    }
+
+    /// How the steps are to look in the next turn, should there be nothing at first.
+    #[inline]
+    pub(crate) fn looks(&self) -> Looks {
+        if !self.alone || self.turns < SINGLE_LOOKS || !self.spins_next() {
+            return Looks::once();
+        }
+        if self.idle == Idle::Spin {
+            return Looks { more: LOOKS - 1, pauses: false };
+        }
+        // Each counts as a turn, of which a thread that backs off has only so many.
+        let left = u32::try_from(self.spun_out - self.turns).unwrap_or(LOOKS);
+        Looks { more: left.min(LOOKS) - 1, pauses: true }
+    }
+
+    /// These are left of the [looks](Self::looks) that were given: each that was used counts as an idle turn.
+    #[inline]
+    pub(crate) fn looked(&mut self, left: Looks) {
+        self.turns += u64::from(self.looks().more - left.more);
     }
 
     /// Whether the next idle turn keeps the core: a spin.
@@ -139,12 +204,12 @@ impl Waiter {
     #[inline]
     pub(crate) fn wait(&mut self) -> bool {
         let turn = self.turns;
-        self.turns = turn.saturating_add(1);
+        self.turns += 1;
         match self.idle {
             Idle::Spin => std::hint::spin_loop(),
             Idle::Yield => std::thread::yield_now(),
             Idle::Backoff { .. } if turn < self.spun_out => std::hint::spin_loop(),
-            Idle::Backoff { yields, .. } if turn - self.spun_out < yields => {
+            Idle::Backoff { yields, .. } if turn - self.spun_out < u64::from(yields) => {
                 std::thread::yield_now();
             }
             Idle::Backoff { .. } | Idle::Park => return false,

@@ -89,7 +89,7 @@ const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "no second round after arming",
         file: "src/run/thread.rs",
-        old: "let Some(recall) = round(seats, at) else {",
+        old: "let Some(recall) = round(seats, at, &mut Looks::once()) else {",
         new: "let Some(recall) = Some(Recall::WhenRung) else {",
         model: "a_stop_while_lanes_are_full_drains_what_was_given",
     },
