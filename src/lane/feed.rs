@@ -316,11 +316,14 @@ impl<T> FeedInput<T> {
             if self.next >= self.lanes.len() {
                 self.next = 0;
             }
-            if let Some(request) = self.lanes[self.next].rx.pop() {
+            let rx = &mut self.lanes[self.next].rx;
+            // The rule, and what a waiting input asks again and again.
+            if rx.is_quiet() {
+                self.next += 1;
+            } else if let Some(request) = rx.pop() {
                 self.next += 1;
                 return Some(request);
-            }
-            if self.lanes[self.next].rx.is_closed() {
+            } else if rx.is_closed() {
                 self.lanes.swap_remove(self.next);
             } else {
                 self.next += 1;
