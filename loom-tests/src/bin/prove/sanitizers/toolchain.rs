@@ -34,13 +34,17 @@ fn is_nightly(toolchain: &str) -> bool {
     toolchain == "nightly" || toolchain.strip_prefix("nightly-").is_some_and(|rest| !dated(rest))
 }
 
-/// What `rustup` says to this; nothing where there is no `rustup`, or it fails.
+/// What `rustup` says to this; nothing where there is no `rustup`.
 fn told(arguments: &[&str]) -> io::Result<Option<String>> {
     match Command::new("rustup").args(arguments).output() {
         Ok(output) if output.status.success() => {
             Ok(Some(String::from_utf8_lossy(&output.stdout).into_owned()))
         }
-        Ok(_) => Ok(None),
+        Ok(output) => {
+            let why = String::from_utf8_lossy(&output.stderr);
+            let why = why.lines().next().unwrap_or("without a word");
+            Err(io::Error::other(format!("rustup {}: {why}", arguments.join(" "))))
+        }
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
     }
