@@ -124,7 +124,7 @@ impl<I: Send + 'static, O: Send + 'static> Setup<'_, I, O> {
         self
     }
 
-    /// What threads do when nothing moves. Default: [`Idle::Backoff`] with 128 spins.
+    /// What threads do when nothing moves. Default: [`Idle::default`], which spins, yields and then parks.
     pub fn idle(mut self, idle: Idle) -> Self {
         self.defaults.idle = idle;
         self

@@ -4,6 +4,9 @@
 //! argument; Karlin, Manasse, McGeoch and Owicki, "Competitive randomized algorithms for nonuniform problems",
 //! Algorithmica 11, 1994). After that a thread lingers, yielding: it keeps nobody from the core, and what comes within the
 //! next millisecond still finds it awake. Without that, requests 100 us apart are each met by a sleeper.
+//!
+//! What a wake-up costs is measured between threads that have slept for microseconds. Where the core has gone to sleep as
+//! well it takes several times as long, and that is what a thread spins for.
 
 use std::sync::OnceLock;
 use std::sync::mpsc;
@@ -15,12 +18,14 @@ use std::time::{Duration, Instant};
 pub(crate) struct Budget {
     /// From the unpark of a parked thread to its running, there and back, halved.
     pub(crate) wake_up: Duration,
-    /// Idle turns that take as long as a wake-up.
+    /// Idle turns that take as long as a wake-up on a core that has slept.
     pub(crate) spins: u32,
     /// Yields that take as long as a thread lingers.
     pub(crate) yields: u32,
 }
 
+/// How many times as long a wake-up takes on a core that has slept: here 5 us and 30 us or more.
+const ASLEEP: u32 = 4;
 /// How long a thread stays awake after it has spun.
 const LINGER: Duration = Duration::from_millis(1);
 
@@ -43,7 +48,7 @@ impl Budget {
         // Who spins on the only core there is keeps what it waits for from coming.
         let spins = match thread::available_parallelism() {
             Ok(cores) if cores.get() == 1 => 0,
-            _ => times(wake_up, each(PAUSES, std::hint::spin_loop)),
+            _ => times(ASLEEP * wake_up, each(PAUSES, std::hint::spin_loop)),
         };
         let yields = times(LINGER, each(YIELDS, thread::yield_now));
         Self { wake_up, spins, yields }

@@ -70,7 +70,7 @@ impl Idle {
 }
 
 impl Default for Idle {
-    /// A [`Idle::Backoff`] that spins for about as long as a wake-up of a parked thread takes here, then yields for
+    /// A [`Idle::Backoff`] that spins for about as long as it takes here to wake a thread on a core that sleeps, then yields for
     /// about a millisecond, then parks. What that comes to in turns is measured once per process (about a millisecond, at
     /// the first call). Where threads outnumber the cores, it yields 16 times and does not spin; nor does it where the
     /// process may use one core only.
