@@ -86,12 +86,13 @@ pub(crate) fn balances(report: &Report, delivered: u64) -> Result<(), String> {
     let sources = &[StageKind::Source, StageKind::Input][..];
     let before_the_end = &[StageKind::Source, StageKind::Input, StageKind::Worker][..];
     let all = &[StageKind::Source, StageKind::Input, StageKind::Worker, StageKind::Output][..];
-    // A fan-out is given one and puts several.
+    // A fan-out is given one and puts several; the last workers of a service are given some and put none.
     let put: u64 = report.lanes.iter().map(|lane| lane.put).sum();
-    let copies = put - sum(before_the_end, |ledger| ledger.emitted);
-    let began = sum(sources, |ledger| ledger.taken) + sum(all, |ledger| ledger.extra) + copies;
+    let began = sum(sources, |ledger| ledger.taken) + sum(all, |ledger| ledger.extra) + put;
     let lost = sum(all, |ledger| ledger.discarded + ledger.failed + ledger.dropped);
-    same("began", began, "ended", delivered + lost + report.dropped_in_lanes())
+    let emitted = sum(before_the_end, |ledger| ledger.emitted);
+    let ended = emitted + delivered + lost + report.dropped_in_lanes();
+    same("began or were put", began, "ended or were emitted", ended)
         .map_err(|error| format!("{error}\n{report}"))
 }
 
