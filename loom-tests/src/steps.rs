@@ -9,8 +9,6 @@ use loom::thread;
 use super::waking::{Parked, lane_between, park, take_parked};
 use super::{Bag, Gift, drain, explore, explore_crowd, request, small_lane};
 use crate::contract::factory::Factory;
-use crate::contract::input::{Input, Next};
-use crate::contract::request::Envelope;
 use crate::error::BoxError;
 use crate::lane::fork::Cloner;
 use crate::lane::inlet::Inlet;
@@ -107,19 +105,7 @@ where
     })
 }
 
-/// Gives so many numbers, and then waits to be woken.
-struct Few(std::ops::Range<u32>);
-
-impl Input for Few {
-    type Item = u32;
-
-    fn poll(&mut self, _request: &mut Envelope) -> Next<u32> {
-        self.0.next().map_or(Next::UntilWoken, Next::Value)
-    }
-}
-
-/// A stop while a source and a worker are parked, before full lanes or with nothing to give, ends both, and what the source
-/// gave is delivered.
+/// A stop while a source and a worker are parked before full lanes ends both, and what the source gave is delivered.
 pub fn stop_while_full() {
     explore_crowd(|| {
         let [before, between, after] = [(); 3].map(|()| Doorbell::new());
@@ -127,11 +113,11 @@ pub fn stop_while_full() {
         let second = lane_between(Arc::clone(&between), after);
         let control = Control::new(vec![Arc::clone(&first.producer), Arc::clone(&between)]);
         let control = Arc::new(control);
-        let numbers = stage(Arc::new(FactoryCell::new(Once(Some(())))));
+        let numbers = stage(Arc::new(FactoryCell::new(Once(Some(0_u32..)))));
         let source = {
             let Parked { tx, producer, .. } = first;
             crew(numbers, Arc::clone(&control), producer, move |post| {
-                Box::new(SourceStep::new(Few(0..3), Outlet::Lane(tx), post))
+                Box::new(SourceStep::new(0_u32.., Outlet::Lane(tx), post))
             })
         };
         let worker = worker(|n| n + 1, (first.rx, second.tx), &control, &between);

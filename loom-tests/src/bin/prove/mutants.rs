@@ -84,7 +84,7 @@ const MUTANTS: &[Mutant] = &[
         file: "src/step/control.rs",
         old: "        self.doorbells.iter().for_each(|doorbell| doorbell.ring());\n",
         new: "",
-        model: "a_stop_while_lanes_are_full_drains_what_was_given",
+        model: "a_stop_reaches_everybody_who_is_parked",
     },
     Mutant {
         name: "no second round after arming",
