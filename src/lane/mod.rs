@@ -17,6 +17,10 @@ use crate::contract::cleanup::Panics;
 use crate::contract::request::Request;
 use crate::sync::{AtomicUsize, Ordering::Relaxed};
 
+/// The most requests that a thread lets a step move in one turn: enough to pay for the turn, few enough that others on the
+/// thread do not wait long.
+pub(crate) const BUDGET: usize = 64;
+
 /// What makes the requests that are put, one at a time. A trait and not a closure, so that it can be made part of the
 /// loop that puts them.
 pub(crate) trait Giver<T> {

@@ -9,8 +9,8 @@
 //! were found full, and halves while they do not. Deeper than at first, a worker is given as much as its window holds
 //! before anybody is looked at again. (The idea is that of Linux' dynamic queue limits, `lib/dynamic_queue_limits.c`.)
 
-use super::Giver;
 use super::outlet::{Outlet, Vacancy};
+use super::{BUDGET, Giver};
 use crate::contract::cleanup::Panics;
 use crate::contract::request::Request;
 
@@ -46,8 +46,6 @@ const SHALLOW: usize = 4;
 const DEEP: usize = 32;
 /// The widest window of any.
 const WIDEST: usize = 32;
-/// Requests between two flushes that show that there is no lack of them: as many as a turn gives.
-const PLENTY: usize = 64;
 /// How many windows a worker with an even share is sent in a round.
 const WINDOWS: usize = 4;
 
@@ -140,28 +138,25 @@ impl<T> Route<T> {
     }
 
     pub(super) fn put(&mut self, request: Request<T>) -> Panics {
-        if self.run > 0 {
-            self.run -= 1;
-        } else {
+        if self.run == 0 {
             // Not before the work, which may have taken long. The room that was found then is there in any case.
             self.choose();
-            self.run = self.run.saturating_sub(1);
+            self.run = self.run.max(1);
         }
+        self.count(1);
+        self.exits[self.chosen].outlet.put(request)
+    }
+
+    /// Counts what the chosen one is sent, towards the end of its run and of the round.
+    #[inline(always)]
+    fn count(&mut self, sent: usize) {
+        self.exits[self.chosen].sent += sent;
+        self.lately += sent;
+        self.run -= sent;
         if self.run == 0 {
             self.turn_to_next();
         }
-        let exit = &mut self.exits[self.chosen];
-        exit.sent += 1;
-        let panics = exit.outlet.put(request);
-        self.count(1);
-        panics
-    }
-
-    /// Counts what was put, towards the end of the round.
-    #[inline(always)]
-    fn count(&mut self, put: usize) {
-        self.lately += put;
-        self.round = self.round.saturating_sub(put);
+        self.round = self.round.saturating_sub(sent);
         if self.round == 0 {
             self.end_round();
         }
@@ -171,19 +166,13 @@ impl<T> Route<T> {
     /// and nothing is put, where there is no run, or not to one lane.
     #[inline(always)]
     pub(super) fn fill(&mut self, n: usize, giver: &mut impl Giver<T>) -> Option<bool> {
-        let Exit { outlet, sent, .. } = &mut self.exits[self.chosen];
-        let Outlet::Lane(lane) = outlet else { return None };
+        let Outlet::Lane(lane) = &mut self.exits[self.chosen].outlet else { return None };
         if self.run < 2 {
             return None;
         }
         let before = lane.given();
         lane.fill(n, giver);
         let put = usize::try_from(lane.given() - before).unwrap_or(usize::MAX);
-        *sent += put;
-        self.run -= put;
-        if self.run == 0 {
-            self.turn_to_next();
-        }
         self.count(put);
         Some(put == n && giver.goes_on())
     }
@@ -192,7 +181,7 @@ impl<T> Route<T> {
     /// no reason for depth.
     pub(super) fn flush(&mut self) {
         self.exits.iter_mut().for_each(|exit| exit.outlet.flush());
-        if self.lately < (self.depth * self.exits.len()).min(PLENTY) {
+        if self.lately < (self.depth * self.exits.len()).min(BUDGET) {
             self.depth = (self.depth / 2).max(SHALLOW);
         }
         if self.run > 0 {
@@ -210,7 +199,7 @@ impl<T> Route<T> {
     /// So deep that a turn fills every worker, where that is deeper than at first: who is filled again before others
     /// have had their turn is given more than his share.
     fn deepest(&self) -> usize {
-        (PLENTY / self.exits.len()).clamp(2 * SHALLOW, DEEP)
+        (BUDGET / self.exits.len()).clamp(2 * SHALLOW, DEEP)
     }
 
     /// What was sent is what was done, but for a window's worth: nothing is sent to a worker that does not finish.

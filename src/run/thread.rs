@@ -7,16 +7,13 @@ use super::gate::{Done, Gate};
 use crate::contract::failure::FailureKind;
 use crate::describe::kit::StepBuilder;
 use crate::error::{Error, Panic, panic_message};
+use crate::lane::BUDGET;
 use crate::measure::hiccups::Lookout;
 use crate::step::control::Control;
 use crate::step::post::StagePost;
 use crate::step::{Recall, Step, Turn};
 use crate::wait::doorbell::{Doorbell, Woken};
 use crate::wait::idle::{Idle, Looks, TIMER_SLACK, Waiter};
-
-/// The most requests a step moves in one turn: enough to pay for the turn, few enough that others on the thread
-/// do not wait long.
-const BUDGET: usize = 64;
 
 /// A step on its thread.
 pub(crate) struct Seat {
