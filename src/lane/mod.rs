@@ -41,7 +41,8 @@ pub(crate) trait Taker<T> {
     fn ready(&mut self) -> bool;
     /// Takes requests for as long as it is ready, of which there is at least one, and it is ready now. The loop is the
     /// taker's, so that what does not change from one request to the next stays in registers.
-    /// `METERED` is false where it is known beforehand that none of them is measured.
+    /// `METERED` is false where it is known beforehand that none of them is measured, and true in the loop that looks at
+    /// each.
     fn take_each<const METERED: bool>(&mut self, requests: impl Iterator<Item = Request<T>>);
     /// The same off the main roads, where the loop is compiled once for all.
     #[inline(never)]

@@ -102,7 +102,7 @@ impl<I, W: Worker<I>, F: Factory<Product = W>> Hands<I, W, F> {
 
     /// Whether the meter looks at every request, measured or not.
     #[inline(always)]
-    pub(super) fn ask_for_each(&self) -> bool {
+    pub(super) fn asks_for_each(&self) -> bool {
         self.meter.as_ref().is_some_and(|meter| meter.asks_for_each())
     }
 

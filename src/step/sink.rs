@@ -73,29 +73,30 @@ impl<T, P: Output<T>> Taker<T> for End<P> {
 
     #[inline(always)]
     fn take_each<const METERED: bool>(&mut self, mut requests: impl Iterator<Item = Request<T>>) {
-        match self.meter.as_ref().is_some_and(|meter| meter.asks_for_each()) {
-            false => self.put_each::<T, METERED>(requests),
-            true => self.take_aside(&mut requests),
+        match METERED || !self.asks_for_each() {
+            true => self.put_each::<T, METERED>(requests),
+            false => self.take_aside(&mut requests),
         }
-    }
-
-    #[inline(never)]
-    fn take_aside(&mut self, requests: &mut dyn Iterator<Item = Request<T>>) {
-        self.put_each::<T, true>(requests);
     }
 }
 
 impl<P> End<P> {
+    /// Whether the meter looks at every request, measured or not.
+    #[inline(always)]
+    fn asks_for_each(&self) -> bool {
+        self.meter.as_ref().is_some_and(|meter| meter.asks_for_each())
+    }
+
     #[inline(always)]
     fn put_each<T, const METERED: bool>(&mut self, requests: impl Iterator<Item = Request<T>>)
     where
         P: Output<T>,
     {
         self.post.tally.enter(Phase::Working);
+        let asks = METERED && self.asks_for_each();
         let Self { output, post, meter, call, .. } = self;
         let mut call = Calling { call: Call::None, left: call };
         let (control, tally) = (&*post.control, &**post.tally);
-        let asks = METERED && meter.as_ref().is_some_and(|meter| meter.asks_for_each());
         let mut taken = tally.taken.get();
         for mut request in requests {
             taken += 1;

@@ -204,8 +204,8 @@ impl<S: Input> SourceStep<S> {
             meter: meter.as_deref_mut(),
             dry: None,
         };
-        let Draw { dry, looks: left, .. } = outlet.fill(budget, draw);
-        *looks = left;
+        let Draw { dry, looks: looked, .. } = outlet.fill(budget, draw);
+        *looks = looked;
         dry
     }
 

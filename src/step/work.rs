@@ -128,15 +128,10 @@ impl<I, W: Worker<I>, F: Factory<Product = W>> Taker<I> for Bench<I, W, F> {
 
     #[inline(always)]
     fn take_each<const METERED: bool>(&mut self, mut requests: impl Iterator<Item = Request<I>>) {
-        match self.hands.ask_for_each() {
-            false => self.work_on_each::<METERED>(requests),
-            true => self.take_aside(&mut requests),
+        match METERED || !self.hands.asks_for_each() {
+            true => self.work_on_each::<METERED>(requests),
+            false => self.take_aside(&mut requests),
         }
-    }
-
-    #[inline(never)]
-    fn take_aside(&mut self, requests: &mut dyn Iterator<Item = Request<I>>) {
-        self.work_on_each::<true>(requests);
     }
 }
 

@@ -22,6 +22,7 @@ impl<I, W: Worker<I>, F: Factory<Product = W>> Hands<I, W, F> {
         &'a mut self,
         requests: R,
     ) -> Option<AtWork<'a, I, W, R, METERED>> {
+        let asks = METERED && self.asks_for_each();
         let Self { worker, load, suppliers, left, post, meter, emitted, .. } = self;
         Some(AtWork {
             requests,
@@ -37,7 +38,7 @@ impl<I, W: Worker<I>, F: Factory<Product = W>> Hands<I, W, F> {
             control: &post.control,
             tally: &post.tally,
             post,
-            asks: METERED && meter.as_ref().is_some_and(|meter| meter.asks_for_each()),
+            asks,
             meter: meter.as_deref_mut(),
             taken: post.tally.taken.get(),
             other: None,
