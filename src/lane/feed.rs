@@ -317,7 +317,7 @@ impl<T> FeedInput<T> {
                 self.next = 0;
             }
             let rx = &mut self.lanes[self.next].rx;
-            // The rule, and what a waiting input asks again and again.
+            // What a waiting input finds nearly always, and is to find at one look.
             if rx.is_quiet() {
                 self.next += 1;
             } else if let Some(request) = rx.pop() {

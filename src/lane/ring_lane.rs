@@ -150,8 +150,8 @@ impl<T> LaneTx<T> {
     /// the end of the turn, that does it.
     #[inline(always)]
     fn raise_load(&mut self) {
-        let given = self.given();
         if let Some(load) = &self.load {
+            let given = self.given();
             load.raise(usize::try_from(given - self.loaded).unwrap_or(usize::MAX));
             self.loaded = given;
         }

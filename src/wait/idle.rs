@@ -99,24 +99,25 @@ pub(crate) const TIMER_SLACK: Duration = Duration::from_micros(60);
 /// line that it looks at away from whoever writes it, and would hold up one who is busy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Looks {
-    /// After the first.
-    more: u32,
+    /// At most, after the first.
+    most: u32,
+    used: u32,
     /// Whether the processor is given a hint between.
     pauses: bool,
 }
 
 impl Looks {
     pub(crate) const fn once() -> Self {
-        Self { more: 0, pauses: false }
+        Self { most: 0, used: 0, pauses: false }
     }
 
     /// Whether to look again.
     #[inline(always)]
     pub(crate) fn again(&mut self) -> bool {
-        if self.more == 0 {
+        if self.used == self.most {
             return false;
         }
-        self.more -= 1;
+        self.used += 1;
         if self.pauses {
             std::hint::spin_loop();
         }
@@ -177,17 +178,17 @@ impl Waiter {
             return Looks::once();
         }
         if self.idle == Idle::Spin {
-            return Looks { more: LOOKS - 1, pauses: false };
+            return Looks { most: LOOKS - 1, used: 0, pauses: false };
         }
         // Each counts as a turn, of which a thread that backs off has only so many.
         let left = u32::try_from(self.spun_out - self.turns).unwrap_or(LOOKS);
-        Looks { more: left.min(LOOKS) - 1, pauses: true }
+        Looks { most: left.min(LOOKS) - 1, used: 0, pauses: true }
     }
 
-    /// These are left of the [looks](Self::looks) that were given: each that was used counts as an idle turn.
+    /// Each of these [looks](Self::looks) that was used counts as an idle turn.
     #[inline]
-    pub(crate) fn looked(&mut self, left: Looks) {
-        self.turns += u64::from(self.looks().more - left.more);
+    pub(crate) fn looked(&mut self, looks: Looks) {
+        self.turns += u64::from(looks.used);
     }
 
     /// Whether the next idle turn keeps the core: a spin.
