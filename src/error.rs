@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::system::Priority;
 
@@ -227,8 +228,9 @@ pub(crate) fn panic_message(panic: Panic) -> String {
         Err(panic) => match panic.downcast::<String>() {
             Ok(text) => *text,
             Err(odd) => {
-                // Dropping it might panic again.
-                std::mem::forget(odd);
+                let dropped = catch_unwind(AssertUnwindSafe(|| drop(odd)));
+                // What panics as it is dropped may do so again.
+                dropped.unwrap_or_else(std::mem::forget);
                 "a panic without a message".to_owned()
             }
         },

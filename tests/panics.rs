@@ -55,6 +55,15 @@ fn s26_a_panic_fails_the_request_in_hand_and_nothing_else() {
     });
 }
 
+/// What a worker panics with, and what panics itself when it is dropped.
+struct Bomb;
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        panic!("{MEANT}the payload");
+    }
+}
+
 #[test]
 fn s26_a_panic_is_reported_with_what_it_said_and_where() {
     in_every_way(|way| {
@@ -65,13 +74,16 @@ fn s26_a_panic_is_reported_with_what_it_said_and_where() {
                 0 => panic!("meant: plain text"),
                 1 => panic!("{MEANT}{n} formatted"),
                 2 => panic_any(7),
+                3 => panic_any(Bomb),
                 n => n + number,
             }
         };
-        let tract = source("numbers", 1, || 0..5).then(worker("telling", 1, telling));
+        let tract = source("numbers", 1, || 0..6).then(worker("telling", 1, telling));
         let report = run_to(&tract, way, final_output()).expect("a sound tract");
-        let messages = ["meant: plain text", "meant: 1 formatted", "a panic without a message"];
-        let expected = messages.map(|message| (FailureKind::Panicked, message.to_owned(), 1));
+        let messages =
+            [("meant: plain text", 1), ("meant: 1 formatted", 1), ("a panic without a message", 2)];
+        let expected =
+            messages.map(|(message, count)| (FailureKind::Panicked, message.to_owned(), count));
         assert_eq!(failures_of(&report, "telling"), expected, "{way:?}");
         assert!(report.failures.iter().all(|failure| failure.worker == 0), "{way:?}");
     });
