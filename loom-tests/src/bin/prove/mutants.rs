@@ -290,8 +290,9 @@ enum Fate {
 /// Builds the models of this copy, and runs this one. Why one does not build is printed.
 fn try_model(copy: &Path, model: &str) -> io::Result<Fate> {
     let cargo = |arguments: &[&str]| {
-        // The dependencies that are built there serve the copy as well.
-        models::cargo(copy, &root().join("target/loom")).args(arguments).output()
+        // A target of their own: cargo does not tell a copy of a workspace from the workspace, and would take the last
+        // mutant for the product the next time that the models run.
+        models::cargo(copy, &root().join("target/mutants/build")).args(arguments).output()
     };
     let built = cargo(&["--no-run"])?;
     if !built.status.success() {
