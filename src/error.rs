@@ -228,9 +228,12 @@ pub(crate) fn panic_message(panic: Panic) -> String {
         Err(panic) => match panic.downcast::<String>() {
             Ok(text) => *text,
             Err(odd) => {
-                let dropped = catch_unwind(AssertUnwindSafe(|| drop(odd)));
-                // What panics as it is dropped may do so again.
-                dropped.unwrap_or_else(std::mem::forget);
+                if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(odd)))
+                    && !(again.is::<String>() || again.is::<&str>())
+                {
+                    // What it carries may panic as well when it is dropped, and so on.
+                    std::mem::forget(again);
+                }
                 "a panic without a message".to_owned()
             }
         },
